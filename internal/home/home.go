@@ -1,0 +1,102 @@
+// Package home says where an installation of Marina keeps what.
+//
+// A home is one installation's directory. Everything else that an installation
+// owns on the machine (sockets, user ids, cgroups, the network namespace of its
+// local machines) is derived from the home's path, so that two homes never share
+// any of it and run side by side, and so that nothing has to be looked up to
+// find it again after a crash.
+package home
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+
+	"github.com/marina-cloud/marina/internal/tenant"
+)
+
+// Default is the home of `marina up`.
+const Default = "/var/lib/marina"
+
+// User ids of tenants begin at firstUID; each home has a block of uidBlock, two
+// for each cluster.
+const (
+	firstUID = 200_000
+	uidBlock = 20_000
+	uidSlots = 100_000 // firstUID + uidSlots*uidBlock stays below 2³¹
+)
+
+// MaxClusters is how many clusters fit into a home's block of user ids.
+const MaxClusters = uidBlock / 2
+
+// Home is one installation's place on a machine. It is a value without state.
+type Home struct {
+	Dir  string // absolute
+	hash [sha256.Size]byte
+}
+
+// At returns the home in dir, which need not exist yet.
+func At(dir string) (Home, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return Home{}, fmt.Errorf("home %q: %w", dir, err)
+	}
+	return Home{Dir: abs, hash: sha256.Sum256([]byte(abs))}, nil
+}
+
+// Name is eight hexadecimal digits that tell this home from others in the names
+// of cgroups, namespaces and the like.
+func (h Home) Name() string { return hex.EncodeToString(h.hash[:4]) }
+
+// Run is the directory of sockets and of keys that must never reach a disk. It
+// lies on a tmpfs and has a short path: a unix socket's path holds at most 107
+// bytes (unix(7)).
+func (h Home) Run() string { return filepath.Join("/run/marina", h.Name()) }
+
+// Path joins elem to the home's directory.
+func (h Home) Path(elem ...string) string {
+	return filepath.Join(append([]string{h.Dir}, elem...)...)
+}
+
+// Tenant is the directory of a cluster's data that outlives a reboot.
+func (h Home) Tenant(id tenant.ClusterID) string { return h.Path("tenants", string(id)) }
+
+// TenantRun is the directory of a cluster's sockets and unsealed keys.
+func (h Home) TenantRun(id tenant.ClusterID) string { return filepath.Join(h.Run(), "t", string(id)) }
+
+// Routes is the directory that the router reads; see package route.
+func (h Home) Routes() string { return filepath.Join(h.Run(), "routes") }
+
+// Machine is the directory of a local machine's data.
+func (h Home) Machine(id tenant.NodeID) string { return h.Path("machines", string(id)) }
+
+// Runc is runc's state directory. It is gone after a reboot, as the containers are.
+func (h Home) Runc() string { return filepath.Join(h.Run(), "runc") }
+
+// Cgroup is the parent of all cgroups of this home, as a path below each
+// hierarchy's root.
+func (h Home) Cgroup() string { return "/marina-" + h.Name() }
+
+// NetworkNamespace is the path of the one network namespace that holds every
+// bridge and veth of this home's local machines.
+func (h Home) NetworkNamespace() string { return filepath.Join("/run/netns", "marina-"+h.Name()) }
+
+// Postgres is the directory that holds the socket of the embedded Postgres.
+func (h Home) Postgres() string { return filepath.Join(h.Run(), "pg") }
+
+// NodesSocket is where marina serves the node API; the router passes TLS
+// connections for the name nodes.<domain> on to it.
+func (h Home) NodesSocket() string { return filepath.Join(h.Run(), "nodes.sock") }
+
+// UIDs returns the user ids of a cluster's etcd and stack. The first is also the
+// group that both share. Slot is the cluster's number in this home, below
+// MaxClusters, unique among the clusters that exist.
+func (h Home) UIDs(slot int) (etcd, stack int) {
+	if slot < 0 || slot >= MaxClusters {
+		panic(fmt.Sprintf("home: uid slot %d out of range", slot))
+	}
+	base := firstUID + int(binary.BigEndian.Uint32(h.hash[:4])%uidSlots)*uidBlock
+	return base + 2*slot, base + 2*slot + 1
+}

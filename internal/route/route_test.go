@@ -1,0 +1,36 @@
+package route_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/marina-cloud/marina/internal/route"
+	"github.com/marina-cloud/marina/internal/tenant"
+)
+
+func TestRoute(t *testing.T) {
+	t.Parallel()
+	dir, id := filepath.Join(t.TempDir(), "routes"), tenant.NewClusterID()
+	if _, ok, err := route.Find(dir, id); ok || err != nil {
+		t.Errorf("before: %v, %v", ok, err)
+	}
+	for _, r := range []route.Route{{API: "/a", Tunnel: "/t"}, {API: "/b", Tunnel: "/t"}} {
+		if err := route.Publish(dir, id, r); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok, err := route.Find(dir, id); got != r || !ok || err != nil {
+			t.Errorf("published %v, found %v, %v, %v", r, got, ok, err)
+		}
+	}
+	for range 2 {
+		if err := route.Withdraw(dir, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok, err := route.Find(dir, id); ok || err != nil {
+		t.Errorf("after: %v, %v", ok, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
