@@ -1,0 +1,151 @@
+// Package controlplaneapp is the door to the control planes: what the gateway and
+// the fleet may ask for, and the loop that carries it out.
+package controlplaneapp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/tenant"
+	"github.com/marina-cloud/marina/migrations/pg"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/kms"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/reconcile"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/runtime"
+)
+
+// parallel is how many clusters are worked on at once. Most of that work is
+// waiting for a control plane to start.
+const parallel = 16
+
+// App is the control-plane context. It is safe for concurrent use.
+type App struct {
+	clusters   postgres.Clusters
+	work       postgres.Work
+	queue      pg.Queue
+	reconciler *reconcile.Reconciler
+	place      *reconcile.Place
+	keys       reconcile.Keys
+	kms        *kms.Server
+	oci        *runtime.OCI
+	api        *kube.Clusters
+	deaths     *reconcile.Deaths
+	events     Events
+	domain     string
+	publicURL  string
+	log        *slog.Logger
+	nudge      chan struct{}
+	died       chan tenant.ClusterID
+	dependents atomic.Pointer[Dependents]
+}
+
+// Events tells of what happened elsewhere; it only makes reactions quicker.
+type Events interface {
+	Subscribe(ctx context.Context, filter string, f func(event.Event)) (stop func(), err error)
+}
+
+// Dependents are what needs a cluster, such as its nodes: they go before it does.
+type Dependents interface {
+	// Release asks all of them to go, as often as it is called, and reports
+	// whether none is left. The cluster's API server runs meanwhile, if it can.
+	Release(ctx context.Context, id tenant.ClusterID) (gone bool, err error)
+}
+
+// now is without a monotonic part and in the precision of the database, so that a
+// time compares equal after it was stored.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// lateDependents are set after the App, which they need themselves.
+type lateDependents struct{ p *atomic.Pointer[Dependents] }
+
+func (l lateDependents) Release(ctx context.Context, id tenant.ClusterID) (bool, error) {
+	if d := l.p.Load(); d != nil {
+		return (*d).Release(ctx, id)
+	}
+	return true, nil
+}
+
+// SetDependents says what has to go before a cluster does. Call it before Run.
+func (a *App) SetDependents(d Dependents) { a.dependents.Store(&d) }
+
+// Run takes over the control planes that run already and brings all clusters to
+// what their owners want, until ctx ends. The control planes run on after that.
+func (a *App) Run(ctx context.Context) error {
+	defer a.api.Close()
+	defer a.kms.Shutdown()
+	defer a.deaths.Close()
+	if err := a.adopt(ctx); err != nil {
+		return err
+	}
+	if a.events != nil {
+		stop, err := a.events.Subscribe(ctx, string(event.ClusterChanged), func(event.Event) { a.hurry() })
+		if err != nil {
+			return fmt.Errorf("listen for changes of clusters: %w", err)
+		}
+		defer stop()
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.queue.Run(ctx, a.nudge, parallel, a.reconciler.Reconcile) })
+	g.Go(func() error { return a.wakeAfterDeaths(ctx) })
+	g.Go(func() error { return a.oci.RotateLogs(ctx) })
+	return g.Wait()
+}
+
+// adopt opens the encryption of Secrets for all clusters before anything else:
+// their API servers went on running, and ask for it. Whatever else is amiss, the
+// reconciler finds.
+func (a *App) adopt(ctx context.Context) error {
+	alive, err := a.work.Alive(ctx)
+	if err != nil {
+		return fmt.Errorf("find the clusters of this installation: %w", err)
+	}
+	for _, c := range alive {
+		if err := a.place.Adopt(ctx, c); err != nil {
+			a.log.WarnContext(ctx, "cluster not taken over yet", "cluster", c.ID, "error", err)
+		}
+		if err := a.work.Wake(ctx, c.ID); err != nil {
+			return fmt.Errorf("wake cluster %s: %w", c.ID, err)
+		}
+	}
+	return nil
+}
+
+// hurry makes the loop look at once.
+func (a *App) hurry() {
+	select {
+	case a.nudge <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+func (a *App) noteDeath(id tenant.ClusterID) {
+	select {
+	case a.died <- id:
+	default: // very many at once; the periodic look finds it
+	}
+}
+
+func (a *App) wakeAfterDeaths(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case id := <-a.died:
+			if err := a.work.Wake(ctx, id); err != nil && ctx.Err() == nil {
+				a.log.WarnContext(ctx, "cluster not woken after a death", "cluster", id, "error", err)
+			}
+			a.hurry()
+		}
+	}
+}
+
+func (a *App) serverName(id tenant.ClusterID) string { return string(id) + "." + a.domain }
+
+func (a *App) tunnelName(id tenant.ClusterID) string { return "tunnel." + a.serverName(id) }

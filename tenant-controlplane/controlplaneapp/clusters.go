@@ -1,0 +1,60 @@
+package controlplaneapp
+
+import (
+	"context"
+
+	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/tenant"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
+)
+
+// MaxClusters is how many clusters an organization may have at once.
+const MaxClusters = postgres.MaxClusters
+
+// Create adds a cluster. It is there at once, in phase provisioning. Actor and
+// address are who asked and from where. Errors are a fault that names every wrong
+// field, ErrNameTaken, ErrQuota and ErrCapacity.
+func (a *App) Create(ctx context.Context, org tenant.OrganizationID, actor, address string, n controlplane.NewCluster) (controlplane.Cluster, error) {
+	n = n.WithDefaults()
+	if err := n.Validate(); err != nil {
+		return controlplane.Cluster{}, err
+	}
+	id := tenant.NewClusterID()
+	c, err := a.clusters.Create(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id, a.issuer(id), n)
+	if err == nil {
+		a.hurry()
+	}
+	return c, err
+}
+
+// Cluster returns a cluster, or ErrNoCluster.
+func (a *App) Cluster(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) (controlplane.Cluster, error) {
+	return a.clusters.ByID(ctx, org, id)
+}
+
+// List returns up to limit of the organization's clusters with ids behind after,
+// the oldest first.
+func (a *App) List(ctx context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error) {
+	return a.clusters.List(ctx, org, after, limit)
+}
+
+// Delete says that the owner wants the cluster gone, which it is a while later;
+// to say it again changes nothing. It returns ErrNoCluster when there is none.
+func (a *App) Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) error {
+	err := a.clusters.MarkDeleting(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id)
+	if err == nil {
+		a.hurry()
+	}
+	return err
+}
+
+// Events returns up to limit of what happened to the cluster and its nodes behind
+// the event after, the oldest first.
+func (a *App) Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error) {
+	return a.clusters.Events(ctx, org, id, after, limit)
+}
+
+// Versions returns the Kubernetes versions that can be asked for, the newest,
+// which is the default, first.
+func (a *App) Versions() []controlplane.Version { return controlplane.Versions() }

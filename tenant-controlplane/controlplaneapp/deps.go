@@ -1,0 +1,121 @@
+package controlplaneapp
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/runc"
+	"github.com/marina-cloud/marina/internal/seal"
+	"github.com/marina-cloud/marina/internal/tenant"
+	"github.com/marina-cloud/marina/migrations/pg"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/kms"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/pki"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/reconcile"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/runtime"
+)
+
+// Deps is what the control-plane context needs. All of it is required unless it
+// says otherwise.
+type Deps struct {
+	DB        *pg.DB
+	Home      home.Home
+	Events    Events // nil: reactions wait for the periodic look
+	Secrets   seal.Store
+	Binaries  Binaries
+	Domain    string // a cluster's endpoint is <cluster>.<domain>
+	PublicURL string // of the gateway; the clusters' issuers of tokens lie below it
+	Log       *slog.Logger
+}
+
+// Binaries are the static executables that control planes are made of.
+type Binaries struct {
+	Etcd       string
+	Runc       string
+	Kubernetes map[string]string // by minor, such as "1.37"
+}
+
+// resolve follows links: a program that was built anew is another file, by which a
+// process that runs the old one is told to be outdated.
+func (b *Binaries) resolve() (err error) {
+	follow := func(path string) string {
+		real, e := filepath.EvalSymlinks(path)
+		if e != nil && err == nil {
+			err = fmt.Errorf("find the program %s: %w", path, e)
+		}
+		return real
+	}
+	b.Etcd, b.Runc = follow(b.Etcd), follow(b.Runc)
+	kubernetes := make(map[string]string, len(b.Kubernetes))
+	for minor, path := range b.Kubernetes {
+		kubernetes[minor] = follow(path)
+	}
+	b.Kubernetes = kubernetes
+	return err
+}
+
+func (d Deps) validate() error {
+	for name, missing := range map[string]bool{
+		"DB": d.DB == nil, "Home": d.Home.Dir == "", "Secrets": d.Secrets == nil, "Domain": d.Domain == "", "Log": d.Log == nil,
+		"Binaries.Etcd": d.Binaries.Etcd == "", "Binaries.Runc": d.Binaries.Runc == "",
+	} {
+		if missing {
+			return fmt.Errorf("control planes: %s is missing", name)
+		}
+	}
+	for _, v := range controlplane.Versions() {
+		if d.Binaries.Kubernetes[v.Minor] == "" {
+			return fmt.Errorf("control planes: there is no program for Kubernetes %s", v.Minor)
+		}
+	}
+	if u, err := url.Parse(d.PublicURL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return errors.New("control planes: the public URL must be a complete one, such as https://marina.example.com")
+	}
+	return nil
+}
+
+// New returns the context. Nothing happens before Run.
+func New(d Deps) (*App, error) {
+	if err := d.validate(); err != nil {
+		return nil, err
+	}
+	if err := d.Binaries.resolve(); err != nil {
+		return nil, err
+	}
+	socket := func(id tenant.ClusterID) string {
+		return filepath.Join(d.Home.TenantRun(id), "kms", "kms.sock")
+	}
+	a := &App{
+		clusters:  postgres.Clusters{DB: d.DB},
+		work:      postgres.Work{DB: d.DB},
+		queue:     pg.Queue{DB: d.DB, Table: postgres.Table, Log: d.Log},
+		keys:      &pki.Keys{DB: d.DB, Secrets: d.Secrets, Domain: d.Domain, Now: now},
+		kms:       kms.New(d.Secrets, socket, d.Log),
+		oci:       runtime.NewOCI(d.Home, runc.Runc{Binary: d.Binaries.Runc, Root: d.Home.Runc()}, d.Log),
+		events:    d.Events,
+		domain:    d.Domain,
+		publicURL: strings.TrimSuffix(d.PublicURL, "/"),
+		log:       d.Log,
+		nudge:     make(chan struct{}, 1),
+		died:      make(chan tenant.ClusterID, 64),
+	}
+	a.api = &kube.Clusters{
+		Signer: a.keys, Authority: reconcile.ClusterCA, Name: a.serverName,
+		Sockets: func(id tenant.ClusterID) string { return reconcile.Sockets(d.Home, id) },
+	}
+	a.deaths = &reconcile.Deaths{Wake: a.noteDeath}
+	a.place = &reconcile.Place{
+		Host:    reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes},
+		Runtime: a.oci, Keys: a.keys, KMS: a.kms, API: a.api,
+		Dependents: lateDependents{&a.dependents}, Now: now, Watch: a.deaths.Watch,
+	}
+	a.reconciler = &reconcile.Reconciler{Store: a.work, World: a.place, Log: d.Log, Now: now}
+	return a, nil
+}

@@ -1,0 +1,96 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	rbac "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// The groups that Marina's bindings are about.
+const (
+	AdminsGroup        = "marina:admins"        // holders of a kubeconfig
+	BootstrappersGroup = "system:bootstrappers" // machines that have no node certificate yet
+	NodesGroup         = "system:nodes"         // kubelets
+)
+
+const (
+	managedBy = "app.kubernetes.io/managed-by"
+	marina    = "marina"
+)
+
+// bindings are the objects that Marina needs in every cluster. Machines may ask
+// for certificates; no binding lets anybody approve them but Marina itself.
+func bindings() []rbac.ClusterRoleBinding {
+	group := func(name string) rbac.Subject {
+		return rbac.Subject{Kind: rbac.GroupKind, APIGroup: rbac.GroupName, Name: name}
+	}
+	bind := func(name, role string, to rbac.Subject) rbac.ClusterRoleBinding {
+		return rbac.ClusterRoleBinding{
+			ObjectMeta: meta.ObjectMeta{Name: name, Labels: map[string]string{managedBy: marina}},
+			RoleRef:    rbac.RoleRef{APIGroup: rbac.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbac.Subject{to},
+		}
+	}
+	return []rbac.ClusterRoleBinding{
+		bind("marina:admins", "cluster-admin", group(AdminsGroup)),
+		bind("marina:node-bootstrappers", "system:node-bootstrapper", group(BootstrappersGroup)),
+		// kube-proxy and marina-agent use the node's own certificate; the Node
+		// authorizer alone lets a node read no other Node (KEP-4601).
+		bind("marina:node-proxiers", "system:node-proxier", group(NodesGroup)),
+		bind("marina:kubelet-client", "system:kubelet-api-admin",
+			rbac.Subject{Kind: rbac.UserKind, APIGroup: rbac.GroupName, Name: KubeletClient}),
+	}
+}
+
+// bootstrapped reports whether all bindings are as they should be.
+func bootstrapped(ctx context.Context, k kubernetes.Interface) (bool, error) {
+	list, err := k.RbacV1().ClusterRoleBindings().List(ctx, meta.ListOptions{LabelSelector: managedBy + "=" + marina})
+	if err != nil {
+		return false, fmt.Errorf("list Marina's bindings: %w", err)
+	}
+	for _, want := range bindings() {
+		if !slices.ContainsFunc(list.Items, func(have rbac.ClusterRoleBinding) bool {
+			return have.Name == want.Name && have.RoleRef == want.RoleRef && slices.Equal(have.Subjects, want.Subjects)
+		}) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// bootstrap brings all bindings to what they should be.
+func bootstrap(ctx context.Context, k kubernetes.Interface) error {
+	api := k.RbacV1().ClusterRoleBindings()
+	for _, want := range bindings() {
+		_, err := api.Create(ctx, &want, meta.CreateOptions{})
+		if err == nil {
+			continue
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("create binding %s: %w", want.Name, err)
+		}
+		have, err := api.Get(ctx, want.Name, meta.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("read binding %s: %w", want.Name, err)
+		}
+		if have.RoleRef != want.RoleRef { // which cannot be changed in place
+			if err := api.Delete(ctx, want.Name, meta.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("delete changed binding %s: %w", want.Name, err)
+			}
+			if _, err := api.Create(ctx, &want, meta.CreateOptions{}); err != nil {
+				return fmt.Errorf("create binding %s again: %w", want.Name, err)
+			}
+			continue
+		}
+		want.ResourceVersion = have.ResourceVersion
+		if _, err := api.Update(ctx, &want, meta.UpdateOptions{}); err != nil {
+			return fmt.Errorf("repair binding %s: %w", want.Name, err)
+		}
+	}
+	return nil
+}

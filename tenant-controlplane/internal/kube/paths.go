@@ -1,0 +1,44 @@
+package kube
+
+// The directories of a control plane, as its processes see them.
+const (
+	SocketsDir = "/run/tenant"        // shared by etcd and the stack, writable
+	KMSDir     = "/run/kms"           // holds the socket of the KMS plugin
+	PKIDir     = "/etc/marina/pki"    // unsealed key files, named by package pki
+	ConfigDir  = "/etc/marina/config" // what Files returns
+	EtcdDir    = "/var/lib/etcd"
+	AuditDir   = "/var/log/audit"
+)
+
+// The sockets in SocketsDir.
+const (
+	EtcdSocket   = "etcd.sock"
+	APISocket    = "api.sock"    // wants PROXY protocol v2, then TLS
+	TunnelSocket = "tunnel.sock" // of the konnectivity server, for agents; wants TLS
+)
+
+// Files in ConfigDir.
+const (
+	StackFile          = "stack.json"
+	authenticationFile = "authentication.yaml"
+	auditFile          = "audit.yaml"
+	egressFile         = "egress.yaml"
+	encryptionFile     = "encryption.yaml"
+)
+
+const (
+	// AuditFile is the newest audit log in AuditDir.
+	AuditFile = "audit.log"
+
+	// tunnelFrontend is where the API server finds the konnectivity server in its
+	// own process; nobody else needs it, so it is on the private tmpfs.
+	tunnelFrontend = "/tmp/tunnel.sock"
+
+	kmsEndpoint  = "unix://" + KMSDir + "/kms.sock"
+	etcdEndpoint = "unix://" + SocketsDir + "/" + EtcdSocket
+)
+
+// Advertised is the address of the Service kubernetes' only endpoint: a
+// documentation address (RFC 5737) that is never routed. Each node has it on its
+// loopback interface, where the agent listens.
+const Advertised = "192.0.2.1"

@@ -1,0 +1,252 @@
+package reconcile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/route"
+	"github.com/marina-cloud/marina/internal/tenant"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
+)
+
+// Figures of a control plane. The memory limits are a fence around a runaway, far
+// above what an ordinary cluster needs (a stack with few nodes holds 200 MB); the
+// Go runtime begins to save memory at nine tenths of them.
+const (
+	etcdMemory  = 1 << 30
+	stackMemory = 2 << 30
+	etcdCPUs    = 1
+	stackCPUs   = 2
+)
+
+// Files is the Host of this machine: directories below a home, and the static
+// executables that control planes run.
+type Files struct {
+	Home       home.Home
+	Etcd       string
+	Kubernetes map[string]string // by minor
+}
+
+// Below a cluster's directory of sockets and keys, which is on a tmpfs.
+const (
+	socketsDir = "sock"
+	kmsDir     = "kms"
+	pkiDir     = "pki"
+	configDir  = "config"
+)
+
+// Below a cluster's directory of data.
+const (
+	etcdDir  = "etcd"
+	auditDir = "audit"
+	logDir   = "log"
+)
+
+// Sockets is the directory of a cluster's sockets.
+func Sockets(h home.Home, id tenant.ClusterID) string {
+	return filepath.Join(h.TenantRun(id), socketsDir)
+}
+
+// directory is one directory of a cluster. What only the hosting layer may enter
+// belongs to root; processes see theirs through mounts, past the parents.
+type directory struct {
+	path     string
+	mode     fs.FileMode
+	uid, gid int
+}
+
+func (f Files) directories(c controlplane.Cluster) []directory {
+	etcd, stack := f.Home.UIDs(c.UIDSlot) // the first is the shared group, too
+	run, data := f.Home.TenantRun(c.ID), f.Home.Tenant(c.ID)
+	return []directory{
+		{run, 0o700, 0, 0},
+		{filepath.Join(run, socketsDir), 0o770, etcd, etcd},
+		{filepath.Join(run, kmsDir), 0o750, 0, etcd},
+		{filepath.Join(run, pkiDir), 0o750, 0, etcd},
+		{filepath.Join(run, configDir), 0o750, 0, etcd},
+		{data, 0o700, 0, 0},
+		{filepath.Join(data, etcdDir), 0o700, etcd, etcd},
+		{filepath.Join(data, auditDir), 0o700, stack, etcd},
+		{filepath.Join(data, logDir), 0o700, 0, 0},
+	}
+}
+
+// Prepare implements Host.
+func (f Files) Prepare(c controlplane.Cluster) error {
+	for _, d := range f.directories(c) {
+		if err := d.ensure(); err != nil {
+			return err
+		}
+	}
+	_, gid := f.owner(c)
+	for name, data := range kube.Files(c) {
+		if err := replace(f.config(c, name), data, gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Prepared implements Host.
+func (f Files) Prepared(c controlplane.Cluster) (bool, error) {
+	for _, d := range f.directories(c) {
+		if ok, err := d.right(); !ok || err != nil {
+			return false, err
+		}
+	}
+	for name, want := range kube.Files(c) {
+		have, err := os.ReadFile(f.config(c, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("read configuration: %w", err)
+		}
+		if !bytes.Equal(have, want) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// KeysDir implements Host.
+func (f Files) KeysDir(c controlplane.Cluster) (dir string, uid, gid int) {
+	uid, gid = f.owner(c)
+	return filepath.Join(f.Home.TenantRun(c.ID), pkiDir), uid, gid
+}
+
+// owner is the user of the stack, and the group that it shares with etcd.
+func (f Files) owner(c controlplane.Cluster) (uid, gid int) {
+	gid, uid = f.Home.UIDs(c.UIDSlot)
+	return uid, gid
+}
+
+func (f Files) config(c controlplane.Cluster, name string) string {
+	return filepath.Join(f.Home.TenantRun(c.ID), configDir, name)
+}
+
+// Processes implements Host.
+func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error) {
+	binary, ok := f.Kubernetes[c.Version]
+	if !ok {
+		return etcd, stack, fmt.Errorf("no program for Kubernetes %s is installed", c.Version)
+	}
+	uid, gid := f.owner(c)
+	run, data := f.Home.TenantRun(c.ID), f.Home.Tenant(c.ID)
+	etcd = Process{
+		Cluster: c.ID, Name: Etcd, Binary: f.Etcd,
+		Args: append([]string{"/marina-etcd"}, kube.EtcdArgs()...),
+		Env:  []string{"GOGC=50", memoryLimit(etcdMemory)},
+		UID:  gid, GID: gid, Umask: 0o007,
+		MemoryBytes: etcdMemory, CPUs: etcdCPUs,
+		Mounts: []Mount{
+			{Source: filepath.Join(run, socketsDir), Target: kube.SocketsDir},
+			{Source: filepath.Join(data, etcdDir), Target: kube.EtcdDir},
+		},
+		LogFile: filepath.Join(data, logDir, "etcd.log"),
+	}
+	stack = Process{
+		Cluster: c.ID, Name: Stack, Binary: binary,
+		Args: append([]string{"/marina-kubernetes"}, kube.StackArgs()...),
+		Env:  []string{"HOME=/tmp", memoryLimit(stackMemory)},
+		UID:  uid, GID: gid, Umask: 0o007,
+		MemoryBytes: stackMemory, CPUs: stackCPUs,
+		Mounts: []Mount{
+			{Source: filepath.Join(run, socketsDir), Target: kube.SocketsDir},
+			{Source: filepath.Join(run, kmsDir), Target: kube.KMSDir, ReadOnly: true},
+			{Source: filepath.Join(run, pkiDir), Target: kube.PKIDir, ReadOnly: true},
+			{Source: filepath.Join(run, configDir), Target: kube.ConfigDir, ReadOnly: true},
+			{Source: filepath.Join(data, auditDir), Target: kube.AuditDir},
+		},
+		Tmpfs:    []string{"/tmp"},
+		LogFile:  filepath.Join(data, logDir, "stack.log"),
+		Revision: revision(kube.Files(c)),
+	}
+	return etcd, stack, nil
+}
+
+func memoryLimit(bytes int64) string { return fmt.Sprintf("GOMEMLIMIT=%d", bytes/10*9) }
+
+// revision is a digest of files.
+func revision(files map[string][]byte) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(h, "%s %d\n%s", name, len(files[name]), files[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Publish implements Host.
+func (f Files) Publish(id tenant.ClusterID) error {
+	return route.Publish(f.Home.Routes(), id, f.route(id))
+}
+
+// Withdraw implements Host.
+func (f Files) Withdraw(id tenant.ClusterID) error { return route.Withdraw(f.Home.Routes(), id) }
+
+// Published implements Host.
+func (f Files) Published(id tenant.ClusterID) (bool, error) {
+	r, ok, err := route.Find(f.Home.Routes(), id)
+	return ok && r == f.route(id), err
+}
+
+func (f Files) route(id tenant.ClusterID) route.Route {
+	return route.Route{
+		API:    filepath.Join(Sockets(f.Home, id), kube.APISocket),
+		Tunnel: filepath.Join(Sockets(f.Home, id), kube.TunnelSocket),
+	}
+}
+
+func (d directory) ensure() error {
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	if err := os.Chown(d.path, d.uid, d.gid); err != nil {
+		return fmt.Errorf("give directory to its user: %w", err)
+	}
+	if err := os.Chmod(d.path, d.mode); err != nil { // after Chown, and past the umask
+		return fmt.Errorf("set mode of directory: %w", err)
+	}
+	return nil
+}
+
+func (d directory) right() (bool, error) {
+	info, err := os.Lstat(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at directory: %w", err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.IsDir() && info.Mode().Perm() == d.mode && int(st.Uid) == d.uid && int(st.Gid) == d.gid, nil
+}
+
+// replace writes a file atomically, readable by a group.
+func replace(path string, data []byte, gid int) error {
+	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, data) {
+		return nil
+	}
+	next := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	if err := os.WriteFile(next, data, 0o640); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if err := os.Chown(next, 0, gid); err != nil {
+		return fmt.Errorf("give configuration to its group: %w", err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("put configuration in place: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package reconcile_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/marina-cloud/marina/internal/tenant"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+	"github.com/marina-cloud/marina/tenant-controlplane/controlplanetest"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/reconcile"
+)
+
+func newborn() controlplane.Cluster {
+	return controlplane.Cluster{
+		ID: tenant.NewClusterID(), Organization: tenant.NewOrganizationID(), Name: "demo", Version: "1.37",
+		Phase: controlplane.Provisioning, Generation: 1, Since: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC),
+	}
+}
+
+// settle gives the cluster turns until it may rest for long, and fails when that
+// does not come.
+func settle(t *testing.T, w *controlplanetest.World) {
+	t.Helper()
+	for range 100 {
+		rest, err := w.Reconcile(t.Context())
+		switch {
+		case errors.Is(err, controlplanetest.ErrBoom):
+			rest = time.Second // the queue's pause
+		case err != nil:
+			t.Fatalf("Reconcile: %v", err)
+		case rest > 10*time.Second:
+			return
+		}
+		w.Sleep(rest)
+	}
+	t.Fatalf("did not settle in 100 turns: %+v", w.Cluster())
+}
+
+// wishes are the life of a cluster: what happens to it, and how it must end.
+var wishes = []struct {
+	name   string
+	happen func(*controlplanetest.World)
+	phase  controlplane.Phase
+	left   []string
+}{
+	{"create", func(*controlplanetest.World) {}, controlplane.Running, whole},
+	{"stack dies", func(w *controlplanetest.World) { w.Kill(reconcile.Stack) }, controlplane.Running, whole},
+	{"etcd dies", func(w *controlplanetest.World) { w.Kill(reconcile.Etcd) }, controlplane.Running, whole},
+	{"machine restarts", (*controlplanetest.World).Reboot, controlplane.Running, whole},
+	{
+		"upgrade",
+		func(w *controlplanetest.World) { w.Change(func(c *controlplane.Cluster) { c.Version = "1.38" }) },
+		controlplane.Running, whole,
+	},
+	{
+		"delete",
+		func(w *controlplanetest.World) { w.Change(func(c *controlplane.Cluster) { c.Deleting = true }) },
+		controlplane.Deleted, nil,
+	},
+}
+
+var whole = []string{"data", "data key", "files", "key files", "keys", "kms socket", "process etcd", "process stack", "route"}
+
+// TestEveryCrashPoint fails each effect of a cluster's life in turn, before and
+// after it takes hold, and asks for the same end every time. It needs no list of
+// effects: it goes on until a life has none left to fail.
+func TestEveryCrashPoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // Await waits in real time
+		for _, late := range []bool{false, true} {
+			for n := 1; ; n++ {
+				w := controlplanetest.New(newborn())
+				w.FailAt, w.Late, w.Slow, w.Stubborn = n, late, 3, 2
+				for _, wish := range wishes {
+					wish.happen(w)
+					settle(t, w)
+					c := w.Cluster()
+					if c.Phase != wish.phase || c.Observed != c.Generation || !slices.Equal(w.Left(), wish.left) {
+						t.Fatalf("effect %d (late %v), %s: ended at %+v with %v", n, late, wish.name, c, w.Left())
+					}
+				}
+				if w.Failures() == 0 {
+					if n < 30 {
+						t.Fatalf("a life has %d effects: the world does not count them", n)
+					}
+					break // every effect has failed once
+				}
+			}
+		}
+	})
+}
+
+func TestLifeWithoutFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := controlplanetest.New(newborn())
+		w.Slow = 3
+		for _, wish := range wishes {
+			wish.happen(w)
+			settle(t, w)
+		}
+		// Created, restarted by three deaths of its own or with the machine, and
+		// replaced by the upgrade: nothing more than needed.
+		if etcd, stack := w.Starts(reconcile.Etcd), w.Starts(reconcile.Stack); etcd != 3 || stack != 4 {
+			t.Errorf("etcd was started %d times and the stack %d times, want 3 and 4", etcd, stack)
+		}
+		want := []string{
+			"The cluster is running.",
+			"The control plane is being repaired: The API server ended (signal: killed) and is started again.",
+			"The cluster is running again.",
+			"The control plane is being repaired: etcd ended (signal: killed) and is started again.",
+			"The cluster is running again.",
+		}
+		if got := w.Messages(); len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+			t.Errorf("the owner was told:\n%s\nwant first:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// TestOneTurn holds that a new cluster comes to running in one turn, without a
+// rest in between that would cost time.
+func TestOneTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := controlplanetest.New(newborn())
+		w.Slow = 50
+		begun := time.Now()
+		if _, err := w.Reconcile(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if c := w.Cluster(); c.Phase != controlplane.Running {
+			t.Errorf("after one turn the cluster is %s", c.Phase)
+		}
+		if took := time.Since(begun); took > 101*25*time.Millisecond {
+			t.Errorf("100 answers were awaited for %s", took)
+		}
+	})
+}
