@@ -1,0 +1,191 @@
+//go:build integration
+
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/marina-cloud/marina/gateway"
+	"github.com/marina-cloud/marina/internal/tenant"
+	"github.com/marina-cloud/marina/migrations/pg"
+	"github.com/marina-cloud/marina/migrations/pgtest"
+)
+
+const password = "correct horse battery"
+
+// api is the whole API over HTTP, on a database of its own.
+type api struct {
+	*world
+	handler http.Handler
+	server  *httptest.Server
+	db      *pg.DB
+	log     *lockedBuffer
+}
+
+func start(t *testing.T) *api {
+	t.Helper()
+	a := &api{world: &world{}, db: pgtest.New(t), log: &lockedBuffer{}}
+	a.handler = gateway.New(gateway.Deps{
+		DB: a.db, Clusters: a.world, Fleet: a.world, Kubectl: func() string { return "https://203.0.113.7:6443" },
+		Log: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "v0",
+	})
+	a.server = httptest.NewServer(a.handler)
+	t.Cleanup(a.server.Close)
+	return a
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request; headers are names and values in turn. An empty body is none.
+func (a *api) do(t testing.TB, method, path, body string, headers ...string) answer {
+	t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	return a.send(t, method, path, r, headers...)
+}
+
+func (a *api) send(t testing.TB, method, path string, body io.Reader, headers ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, a.server.URL+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for h := range slices.Chunk(headers, 2) {
+		req.Header.Set(h[0], h[1])
+	}
+	resp, err := a.server.Client().Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: read answer: %v", method, path, err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(data)}
+}
+
+// decode checks that the answer is a success and reads it into v.
+func (a answer) decode(t testing.TB, status int, v any) {
+	t.Helper()
+	if a.status != status || a.header.Get("Content-Type") != "application/json" {
+		t.Fatalf("answer %d, %s: %s; want %d and JSON", a.status, a.header.Get("Content-Type"), a.body, status)
+	}
+	if err := json.Unmarshal([]byte(a.body), v); err != nil {
+		t.Fatalf("answer %s: %v", a.body, err)
+	}
+}
+
+// problem checks that the answer is a problem in all that RFC 9457 and RFC 9110
+// ask of one, and returns where it sees errors, in order.
+func (a answer) problem(t testing.TB, status int, code string) []string {
+	t.Helper()
+	var p gateway.Problem
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil {
+		t.Fatalf("answer %d is no problem: %q", a.status, a.body)
+	}
+	if a.status != status || p.Code != code {
+		t.Fatalf("answer %d, %s; want %d with code %s", a.status, a.body, status, code)
+	}
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("content type of a problem: %s", got)
+	}
+	if p.Type != "about:blank" || p.Title != http.StatusText(status) || p.Status != status || p.Detail == "" {
+		t.Errorf("problem %s is incomplete", a.body)
+	}
+	if got := a.header.Get("WWW-Authenticate"); (status == http.StatusUnauthorized) != (got == `Bearer realm="marina"`) {
+		t.Errorf("WWW-Authenticate of a %d: %q", status, got)
+	}
+	var where []string
+	for _, e := range p.Errors {
+		if e.Message == "" {
+			t.Errorf("an error without a message: %s", a.body)
+		}
+		where = append(where, e.Location)
+	}
+	return where
+}
+
+// errorsAt checks the same of a 422 and that it names exactly these places.
+func (a answer) errorsAt(t testing.TB, want ...string) {
+	t.Helper()
+	got := a.problem(t, http.StatusUnprocessableEntity, "invalid")
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("errors at %v, want %v: %s", got, want, a.body)
+	}
+}
+
+// account is a person who signed up.
+type account struct {
+	User         tenant.UserID         `json:"user_id"`
+	Email        string                `json:"email"`
+	Organization tenant.OrganizationID `json:"organization_id"`
+	Name         string                `json:"organization"`
+	Token        token                 `json:"token"`
+}
+
+type token struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Secret string `json:"secret"`
+}
+
+// bearer is the header that acts for the account.
+func (a account) bearer() []string { return []string{"Authorization", "Bearer " + a.Token.Secret} }
+
+func (a *api) signUp(t testing.TB, email string) (who account) {
+	t.Helper()
+	a.do(t, "POST", "/v1/signup", fmt.Sprintf(`{"email":%q,"password":%q}`, email, password)).decode(t, http.StatusCreated, &who)
+	return who
+}
+
+type resource struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Phase string `json:"phase"`
+	Count int    `json:"count"`
+}
+
+type list struct {
+	Items      []resource `json:"items"`
+	NextCursor string     `json:"next_cursor"`
+}

@@ -1,0 +1,55 @@
+package gateway
+
+import (
+	"context"
+	"net"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/marina-cloud/marina/gateway/identity"
+)
+
+type callerKey struct{}
+
+// caller returns who sent the request. Only operations behind authenticate ask.
+func caller(ctx context.Context) identity.Caller {
+	return ctx.Value(callerKey{}).(identity.Caller)
+}
+
+type addressKey struct{}
+
+// address returns the client's IP address, for the audit log.
+func address(ctx context.Context) string {
+	a, _ := ctx.Value(addressKey{}).(string)
+	return a
+}
+
+// withAddress notes the client's address for what follows.
+func withAddress(ctx huma.Context, next func(huma.Context)) {
+	host, _, err := net.SplitHostPort(ctx.RemoteAddr())
+	if err != nil {
+		host = ctx.RemoteAddr()
+	}
+	next(huma.WithValue(ctx, addressKey{}, host))
+}
+
+// authenticate lets a request with a good bearer token through and refuses others.
+func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
+	scheme, secret, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		s.refuse(ctx, identity.ErrNoCredentials)
+		return
+	}
+	hash, ok := identity.SecretHash(strings.TrimSpace(secret))
+	if !ok {
+		s.refuse(ctx, identity.ErrBadToken)
+		return
+	}
+	c, err := s.identity.Authenticate(ctx.Context(), hash, s.now())
+	if err != nil {
+		s.refuse(ctx, err)
+		return
+	}
+	next(huma.WithValue(ctx, callerKey{}, c))
+}

@@ -1,0 +1,77 @@
+//go:build integration
+
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// bodies are good ones for the operations that take one.
+var bodies = map[string]string{
+	"createToken":    `{"name":"ci"}`,
+	"createCluster":  `{"name":"another"}`,
+	"createNodePool": `{"name":"another","count":1}`,
+	"resizeNodePool": `{"count":2}`,
+}
+
+// TestAuthorization walks every operation that the API describes: nobody gets in,
+// and what belongs to one organization is not there for another.
+func TestAuthorization(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	d, _ := describe(t)
+	ada, eve := a.signUp(t, "ada@example.com"), a.signUp(t, "eve@example.com")
+	c, p, n := a.populate(ada.Organization, 3)
+	hers, _, _ := a.populate(eve.Organization, 0)
+	tried := 0
+	for path, operations := range d.Paths {
+		for method, op := range operations {
+			if _, open := public[op.ID]; open {
+				continue
+			}
+			tried++
+			body, ok := bodies[op.ID]
+			if op.RequestBody != nil && !ok {
+				t.Errorf("%s takes a body; give this test a good one", op.ID)
+				continue
+			}
+			fill := func(cluster string) string {
+				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ada.Token.ID).Replace(path)
+			}
+			method := strings.ToUpper(method)
+			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
+			a.do(t, method, fill(string(c.ID)), "{", "Authorization", "Bearer x").problem(t, http.StatusUnauthorized, "bad_token")
+			if !strings.Contains(path, "{") { // of the caller's own organization, whichever that is
+				got := a.do(t, method, path, body, eve.bearer()...)
+				for _, id := range []string{string(c.ID), ada.Token.ID, string(ada.User), string(ada.Organization)} {
+					if got.status >= 300 || strings.Contains(got.body, id) {
+						t.Errorf("%s shows another organization %d %s", op.ID, got.status, got.body)
+					}
+				}
+				continue
+			}
+			got := a.do(t, method, fill(string(c.ID)), body, eve.bearer()...)
+			if got.status != http.StatusNotFound {
+				t.Errorf("%s lets another organization in: %d %s", op.ID, got.status, got.body)
+			}
+			if !strings.Contains(path, "{cluster_id}/") || !strings.Contains(strings.TrimPrefix(path, "/v1/clusters/{cluster_id}"), "{") {
+				continue
+			}
+			// Below a cluster of one's own, what is of another's cluster is not there.
+			got = a.do(t, method, fill(string(hers.ID)), body, eve.bearer()...)
+			if got.status != http.StatusNotFound {
+				t.Errorf("%s lets another organization in by its own cluster: %d %s", op.ID, got.status, got.body)
+			}
+		}
+	}
+	if tried < 15 {
+		t.Errorf("only %d operations: the walk misses some", tried)
+	}
+	// Nothing of it did anything.
+	if got, _ := a.Pool(t.Context(), ada.Organization, c.ID, p.ID); got.Count != 1 {
+		t.Errorf("the pool has %d nodes now", got.Count)
+	}
+	a.do(t, "GET", "/v1/account", "", ada.bearer()...).decode(t, http.StatusOK, &account{})
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/tenant"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+)
+
+// Clusters is what the gateway needs of the control planes' context. Each call is
+// bound to one organization; a cluster of another is controlplane.ErrNoCluster.
+type Clusters interface {
+	Create(ctx context.Context, org tenant.OrganizationID, actor, address string, n controlplane.NewCluster) (controlplane.Cluster, error)
+	Cluster(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) (controlplane.Cluster, error)
+	List(ctx context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error)
+	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) error
+	Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error)
+	Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string) ([]byte, error)
+	// Identity returns the OpenID documents of a cluster's service accounts.
+	Identity(ctx context.Context, id tenant.ClusterID) (configuration, keys []byte, err error)
+}
+
+type conditionView struct {
+	Type    string    `json:"type" example:"APIServerReady"`
+	OK      bool      `json:"ok"`
+	Message string    `json:"message,omitempty"`
+	Since   time.Time `json:"since"`
+}
+
+type clusterView struct {
+	ID          string          `json:"id" example:"kc-01k9xw3e5v8m2q4r6t8y0a1b2c"`
+	Name        string          `json:"name" example:"production"`
+	Version     string          `json:"version" example:"1.37"`
+	Phase       string          `json:"phase" enum:"provisioning,running,updating,degraded,deleting,deleted,failed" doc:"Where the cluster stands in its life. Usable in running, updating and, mostly, degraded."`
+	PodCIDR     string          `json:"pod_cidr" example:"10.244.0.0/16"`
+	ServiceCIDR string          `json:"service_cidr" example:"10.96.0.0/12"`
+	Endpoint    string          `json:"endpoint" doc:"Of the Kubernetes API; the kubeconfig also holds the TLS server name." example:"https://203.0.113.7:6443"`
+	Issuer      string          `json:"issuer" doc:"Of service-account tokens, for workload identity."`
+	Conditions  []conditionView `json:"conditions" doc:"Why the phase is what it is."`
+	CreatedAt   time.Time       `json:"created_at"`
+}
+
+func (s *server) viewCluster(c controlplane.Cluster) clusterView {
+	v := clusterView{
+		ID: string(c.ID), Name: c.Name, Version: c.Version, Phase: string(c.Phase), PodCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR,
+		Endpoint: s.Kubectl(), Issuer: c.Issuer, Conditions: []conditionView{}, CreatedAt: c.CreatedAt,
+	}
+	if c.Deleting && c.Phase != controlplane.Deleted {
+		v.Phase = string(controlplane.Deleting) // from the moment of asking
+	}
+	for _, x := range c.Conditions {
+		v.Conditions = append(v.Conditions, conditionView(x))
+	}
+	return v
+}
+
+type ClusterPath struct {
+	ID string `path:"cluster_id" example:"kc-01k9xw3e5v8m2q4r6t8y0a1b2c"`
+}
+
+func (p ClusterPath) cluster() tenant.ClusterID { return tenant.ClusterID(p.ID) }
+
+type clusterOutput struct{ Body clusterView }
+
+type newClusterInput struct {
+	Body newClusterBody
+}
+
+type newClusterBody struct {
+	Name        string `json:"name" doc:"A DNS label of at most 40 characters, unique in the organization." example:"production"`
+	Version     string `json:"version,omitempty" doc:"One of the options' versions; the default when absent." example:"1.37"`
+	PodCIDR     string `json:"pod_cidr,omitempty" doc:"Network of the pods; cannot change later." example:"10.244.0.0/16"`
+	ServiceCIDR string `json:"service_cidr,omitempty" doc:"Network of the Services; cannot change later." example:"10.96.0.0/12"`
+}
+
+func (b *newClusterBody) wanted() controlplane.NewCluster {
+	return controlplane.NewCluster{Name: b.Name, Version: b.Version, PodCIDR: b.PodCIDR, ServiceCIDR: b.ServiceCIDR}.WithDefaults()
+}
+
+// Resolve names the wrong fields that the schema cannot name.
+func (b *newClusterBody) Resolve(huma.Context) []error { return detailsOf(b.wanted().Validate()) }
+
+func (s *server) registerClusters(api huma.API) {
+	huma.Register(api, operation("listClusters", http.MethodGet, "/v1/clusters", "Clusters", "List clusters", http.StatusOK, 401), s.listClusters)
+	huma.Register(api, s.repeatable(operation("createCluster", http.MethodPost, "/v1/clusters", "Clusters", "Create a cluster", http.StatusCreated, 401, 403, 409)), s.createCluster)
+	huma.Register(api, operation("getCluster", http.MethodGet, "/v1/clusters/{cluster_id}", "Clusters", "Show a cluster", http.StatusOK, 401, 404), s.getCluster)
+	huma.Register(api, operation("deleteCluster", http.MethodDelete, "/v1/clusters/{cluster_id}", "Clusters",
+		"Delete a cluster, its nodes and all that is in it", http.StatusAccepted, 401, 404), s.deleteCluster)
+	huma.Register(api, documented(operation("getKubeconfig", http.MethodGet, "/v1/clusters/{cluster_id}/kubeconfig", "Clusters",
+		"Get a kubeconfig with a fresh client certificate", http.StatusOK, 401, 404, 409), "application/yaml", &huma.Schema{Type: huma.TypeString}), s.kubeconfig)
+}
+
+func (s *server) listClusters(ctx context.Context, in *PageInput) (*pageOutput[clusterView], error) {
+	after, err := in.after()
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	clusters, err := s.Clusters.List(ctx, caller(ctx).Organization, after, in.Limit+1)
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return pageOf(clusters, in.Limit, func(c controlplane.Cluster) string { return string(c.ID) }, s.viewCluster), nil
+}
+
+func (s *server) createCluster(ctx context.Context, in *newClusterInput) (*clusterOutput, error) {
+	who := caller(ctx)
+	c, err := s.Clusters.Create(ctx, who.Organization, string(who.Token), address(ctx), in.Body.wanted())
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return &clusterOutput{s.viewCluster(c)}, nil
+}
+
+func (s *server) getCluster(ctx context.Context, in *ClusterPath) (*clusterOutput, error) {
+	c, err := s.Clusters.Cluster(ctx, caller(ctx).Organization, in.cluster())
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return &clusterOutput{s.viewCluster(c)}, nil
+}
+
+func (s *server) deleteCluster(ctx context.Context, in *ClusterPath) (*clusterOutput, error) {
+	who := caller(ctx)
+	c, err := s.Clusters.Cluster(ctx, who.Organization, in.cluster()) // before: it may be gone right after
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	if err := s.Clusters.Delete(ctx, who.Organization, string(who.Token), address(ctx), c.ID); err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	c.Deleting = true
+	return &clusterOutput{s.viewCluster(c)}, nil
+}
+
+func (s *server) kubeconfig(ctx context.Context, in *ClusterPath) (*document, error) {
+	who := caller(ctx)
+	data, err := s.Clusters.Kubeconfig(ctx, who.Organization, string(who.User), address(ctx), in.cluster(), s.Kubectl())
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return &document{ContentType: "application/yaml", Body: data}, nil
+}

@@ -1,0 +1,114 @@
+package identity_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/marina-cloud/marina/gateway/identity"
+	"github.com/marina-cloud/marina/internal/fault"
+)
+
+func TestPasswords(t *testing.T) {
+	t.Parallel()
+	p := identity.NewPasswords(2)
+	hash, err := p.Hash(t.Context(), "correct horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hash %q is not in the PHC format with our parameters", hash)
+	}
+	for password, want := range map[string]bool{"correct horse battery": true, "correct horse batterz": false, "": false} {
+		if ok, err := p.Check(t.Context(), password, hash); err != nil || ok != want {
+			t.Errorf("Check(%q) = %v, %v; want %v", password, ok, err, want)
+		}
+	}
+	if ok, err := p.Check(t.Context(), "x", ""); ok || err != nil {
+		t.Errorf("no account: Check = %v, %v; want false without an error", ok, err)
+	}
+	for _, bad := range []string{"x", "$argon2id$v=19$m=1,t=1,p=1$", "$argon2id$v=19$m=1,t=1,p=1$YQ$", "$argon2id$v=18$m=8,t=1,p=1$YWFhYWFhYWE$YQ"} {
+		if ok, err := p.Check(t.Context(), "x", bad); ok || err == nil {
+			t.Errorf("malformed hash %q: Check = %v, %v; want an error", bad, ok, err)
+		}
+	}
+	again, _ := p.Hash(t.Context(), "correct horse battery")
+	if again == hash {
+		t.Error("two hashes of one password are equal: the salt is not random")
+	}
+}
+
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	s := identity.NewSecret()
+	if _, ok := identity.SecretHash(s); !ok {
+		t.Fatalf("%q is refused by SecretHash", s)
+	}
+	if s == identity.NewSecret() {
+		t.Fatal("two secrets are equal")
+	}
+	last := "a"
+	if s[len(s)-1] == 'a' {
+		last = "b"
+	}
+	for _, bad := range []string{"", "marina_", s[:len(s)-1], s[:len(s)-1] + last, strings.ToUpper(s), s + "a", "x" + s} {
+		if _, ok := identity.SecretHash(bad); ok {
+			t.Errorf("SecretHash accepts %q", bad)
+		}
+	}
+}
+
+func names(wrong []fault.Field) string {
+	var names []string
+	for _, f := range wrong {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestCheckSignUp(t *testing.T) {
+	t.Parallel()
+	const email, password = "ada@example.com", "correct horse battery"
+	for _, tc := range []struct{ email, password, organization, want, why string }{
+		{email, password, "", "", "the organization may be left out"},
+		{email, strings.Repeat("ä", 12), strings.Repeat("ä", 100), "", "characters count, not bytes"},
+		{"ada+marina@example.com", password, "Ada & Söhne", "", "names are in any script"},
+		{"no address", "short", strings.Repeat("x", 101), "email password organization", "every wrong field is named"},
+		{"Ada <ada@example.com>", password, "", "email", "a name is not a part of the address"},
+		{" ada@example.com", password, "", "email", "nor are blanks"},
+		{"ädä@example.com", password, "", "email", "two letters may look the same"},
+		{"ada@exämple.com", password, "", "email", "in the domain, too"},
+		{"ada\x00@example.com", password, "", "email", "Postgres refuses NUL"},
+		{strings.Repeat("a", 243) + "@example.com", password, "", "email", "RFC 5321 allows 254 characters"},
+		{email, strings.Repeat("x", 11), "", "password", "too short"},
+		{email, strings.Repeat("x", 201), "", "password", "too long to hash cheaply"},
+		{email, password, "a\x00b", "organization", "Postgres refuses NUL"},
+		{email, password, "a\nb", "organization", "a name is one line"},
+	} {
+		if got := names(identity.CheckSignUp(tc.email, tc.password, tc.organization)); got != tc.want {
+			t.Errorf("CheckSignUp(%q, %d characters, %q): %q, want %q: %s", tc.email, len(tc.password), tc.organization, got, tc.want, tc.why)
+		}
+	}
+}
+
+func TestCheckToken(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name      string
+		life      time.Duration
+		want, why string
+	}{
+		{"ci", time.Hour, "", ""},
+		{"ci", time.Minute, "", "the shortest"},
+		{"ci", identity.MaxTokenLife, "", "the longest"},
+		{" ", 2 * identity.MaxTokenLife, "name expires_in_seconds", "every wrong field is named"},
+		{"ci", time.Minute - 1, "expires_in_seconds", "too short"},
+		{"ci", -time.Hour, "expires_in_seconds", "over before it began"},
+		{strings.Repeat("x", 101), time.Hour, "name", "too long"},
+		{"a\x00", time.Hour, "name", "Postgres refuses NUL"},
+	} {
+		if got := names(identity.CheckToken(tc.name, tc.life)); got != tc.want {
+			t.Errorf("CheckToken(%q, %s): %q, want %q: %s", tc.name, tc.life, got, tc.want, tc.why)
+		}
+	}
+}

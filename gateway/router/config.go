@@ -1,0 +1,70 @@
+package router
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// PodProtocol is the ALPN protocol (RFC 7301) by which a node's agent asks for
+// its cluster's API server on behalf of a pod.
+const PodProtocol = "marina-pod-api"
+
+// Config is what a router needs to know. Domain, Routes and, for Run, Listen or
+// Listener are required; the other fields have the defaults that they mention.
+type Config struct {
+	Listen   string           // public address, such as ":6443"
+	Listener *net.TCPListener // instead of Listen: a socket that was inherited
+
+	// NodeNamespace is the path of the network namespace where nodes reach the
+	// router, at NodePort on every address. It need not exist yet, and may be
+	// replaced. Empty: none. NodePort 0 is any free port, told by Ready.
+	NodeNamespace string
+	NodePort      int
+
+	Domain       string // the names' suffix, such as "marina.localhost"
+	Routes       string // directory of package route
+	Nodes        string // directory with a file for each node that may connect: its name is the node's id, its content the cluster's
+	Certificates string // directory with nodes.crt, nodes.key and ca.crt, in PEM; looked at for every connection
+	NodesSocket  string // where the API for machines is served; empty: nowhere
+
+	Log   *slog.Logger         // default: slog.Default()
+	Ready func(Side, net.Addr) // called each time a listener has been opened, from several goroutines
+
+	HandshakeTimeout time.Duration // for a whole ClientHello, and a whole handshake of a node; default 10 s
+	DialTimeout      time.Duration // for a backend that is just starting; default 10 s
+	Linger           time.Duration // for a client to end after its server has; default 30 s
+	Recheck          time.Duration // how soon a removed node's open connections are cut; default 10 s
+	Drain            time.Duration // for open connections to end after Run was told to stop; default: none
+
+	MaxConnections int // all together; default 20 000, or fewer if the limit of open files demands it
+	MaxPerName     int // to one name, of one protocol; default 2 000
+	MaxHandshakes  int // not yet past their handshake; default 1 024
+}
+
+// withDefaults returns c with every optional field set.
+func (c Config) withDefaults() (Config, error) {
+	var missing []error
+	if c.Domain == "" {
+		missing = append(missing, errors.New("domain is empty: set the suffix of the clusters' names"))
+	}
+	if c.Routes == "" {
+		missing = append(missing, errors.New("directory of routes is empty"))
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Ready == nil {
+		c.Ready = func(Side, net.Addr) {}
+	}
+	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
+	c.DialTimeout = cmp.Or(c.DialTimeout, 10*time.Second)
+	c.Linger = cmp.Or(c.Linger, 30*time.Second)
+	c.Recheck = cmp.Or(c.Recheck, 10*time.Second)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 20_000)
+	c.MaxPerName = cmp.Or(c.MaxPerName, 2_000)
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, 1_024)
+	return c, errors.Join(missing...)
+}

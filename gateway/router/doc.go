@@ -1,0 +1,22 @@
+// Package router carries every connection to a tenant's control plane: people's
+// and nodes', through one TCP port, told apart by the name that the client asks
+// for in its TLS ClientHello (SNI, RFC 6066 section 3).
+//
+//	<cluster>.<domain>         the cluster's API server, TLS end to end
+//	tunnel.<cluster>.<domain>  the cluster's konnectivity server, TLS end to end
+//	nodes.<domain>             the API for machines, TLS end to end
+//	nodes.<domain> with the protocol (ALPN) of PodProtocol
+//	                           the API server again, for programs inside pods:
+//	                           here the router ends the TLS connection, because
+//	                           the node's certificate says which cluster it is
+//
+// The router holds no key of a tenant, no state and no opinion: where a cluster
+// is comes from its route file (package route), read for each connection. It is
+// a process of its own, so that neither an upgrade nor a crash of the rest of
+// Marina cuts a connection.
+//
+// An API server hears the client's address in a PROXY protocol v2 header
+// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) that only the
+// router can write: its socket is reachable from nowhere else, and a header that
+// arrives from outside is refused.
+package router

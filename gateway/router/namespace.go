@@ -1,0 +1,119 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// namespacePoll is how often the nodes' network namespace is looked for.
+const namespacePoll = time.Second
+
+// serveNamespace listens in the nodes' network namespace until ctx is done. The
+// namespace is made with the first machine, and made anew after it was deleted:
+// the listener follows.
+func (r *Router) serveNamespace(ctx context.Context) {
+	address := ":" + strconv.Itoa(r.config.NodePort)
+	var said string
+	for {
+		ln, opened, err := listenIn(ctx, r.config.NodeNamespace, address)
+		switch {
+		case err == nil:
+			said = ""
+			r.serveWhile(ctx, ln, opened)
+		case errors.Is(err, fs.ErrNotExist):
+			said = ""
+		case err.Error() != said:
+			said = err.Error()
+			r.config.Log.WarnContext(ctx, "router cannot be reached by nodes", "namespace", r.config.NodeNamespace, "error", err)
+		}
+		select {
+		case <-time.After(namespacePoll):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// serveWhile serves ln for as long as the namespace that it was opened in is the
+// one at its path.
+func (r *Router) serveWhile(ctx context.Context, ln *net.TCPListener, opened os.FileInfo) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		tick := time.NewTicker(namespacePoll)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if now, err := os.Stat(r.config.NodeNamespace); err != nil || !os.SameFile(now, opened) {
+					stop()
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	if err := r.Serve(ctx, ln, Nodes); err != nil {
+		r.config.Log.ErrorContext(ctx, "router lost its listener for nodes", "error", err)
+	}
+}
+
+// listenIn opens a listener in the network namespace at path, and says which
+// one that was. A socket belongs for good to the namespace of the thread that
+// makes it; who uses it later does not matter.
+func listenIn(ctx context.Context, path, address string) (ln *net.TCPListener, opened os.FileInfo, err error) {
+	done := make(chan struct{})
+	go func() {
+		// Never unlocked: with the goroutine its thread ends, too, so that nothing
+		// else ever runs in that namespace.
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			defer close(done)
+			ln, opened, err = enterAndListen(ctx, path, address)
+			return
+		}
+		// The main thread cannot end, and /proc/PID/ns would show where it went.
+		// While it is held here the next goroutine gets another one.
+		defer runtime.UnlockOSThread()
+		ln, opened, err = listenIn(ctx, path, address)
+		close(done)
+	}()
+	<-done
+	return ln, opened, err
+}
+
+func enterAndListen(ctx context.Context, path, address string) (*net.TCPListener, os.FileInfo, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open network namespace: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	opened, err := file.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("look at network namespace: %w", err)
+	}
+	switch err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); {
+	case errors.Is(err, syscall.EINVAL):
+		// Before the namespace is mounted on its path, an empty file is there.
+		return nil, nil, fmt.Errorf("%s is no network namespace (yet): %w", path, fs.ErrNotExist)
+	case err != nil:
+		return nil, nil, fmt.Errorf("enter network namespace %s: %w", path, err)
+	}
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen on %s in network namespace %s: %w", address, path, err)
+	}
+	return ln.(*net.TCPListener), opened, nil
+}

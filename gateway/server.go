@@ -1,0 +1,149 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/marina-cloud/marina/gateway/identity"
+	"github.com/marina-cloud/marina/gateway/internal/postgres"
+	"github.com/marina-cloud/marina/migrations/pg"
+)
+
+// Deps is what the gateway needs.
+type Deps struct {
+	DB       *pg.DB
+	Clusters Clusters
+	Fleet    Fleet
+	Kubectl  func() string // the router's address as kubeconfigs name it: https://HOST:PORT
+	Log      *slog.Logger
+	Version  string // of Marina
+}
+
+// server holds what the operations share.
+type server struct {
+	Deps
+	identity  *postgres.Identity
+	answers   *postgres.Answers
+	passwords *identity.Passwords
+	now       func() time.Time
+}
+
+// New returns the handler of the whole API. It is safe for concurrent use.
+func New(d Deps) http.Handler {
+	s := &server{
+		Deps:      d,
+		identity:  &postgres.Identity{DB: d.DB},
+		answers:   &postgres.Answers{DB: d.DB},
+		passwords: identity.NewPasswords(2),
+		now:       time.Now,
+	}
+	mux := chi.NewMux()
+	mux.Use(s.begin, secureHeaders, s.recoverPanics, plainPath, middleware.GetHead)
+	mux.NotFound(notFound)
+	mux.MethodNotAllowed(methodNotAllowed(mux))
+	mux.Get("/healthz", s.health)
+
+	api := humachi.New(mux, config(d.Version))
+	api.UseMiddleware(withAddress)
+	public := huma.NewGroup(api)
+	public.UseMiddleware(s.readBody)
+	s.registerSignUp(public)
+	s.registerOptions(public)
+	s.registerIssuer(public)
+	private := huma.NewGroup(api)
+	private.UseMiddleware(s.authenticate, s.readBody)
+	private.UseSimpleModifier(func(op *huma.Operation) {
+		op.Security = []map[string][]string{{"token": {}}}
+	})
+	s.registerAccount(private)
+	s.registerTokens(private)
+	s.registerClusters(private)
+	s.registerEvents(private)
+	s.registerPools(private)
+	s.registerNodes(private)
+	mux.Get("/openapi.json", s.describe("application/openapi+json", func() ([]byte, error) { return json.Marshal(api.OpenAPI()) }))
+	mux.Get("/openapi.yaml", s.describe("application/openapi+yaml", api.OpenAPI().YAML))
+	return mux
+}
+
+func config(version string) huma.Config {
+	c := huma.DefaultConfig("Marina", version)
+	c.Info.Description = "Managed Kubernetes: organizations, clusters, node pools and nodes. " +
+		"A long operation answers at once with the resource in a transient phase; poll it, or its events. " +
+		"Lists come in pages. Errors are RFC 9457 problems that name every wrong field."
+	c.CreateHooks = nil // no $schema fields in bodies
+	c.DocsPath = ""     // a page that loads scripts from elsewhere
+	c.SchemasPath = ""
+	c.OpenAPIPath = "" // made without a lock: see describe
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: readJSON}
+	c.Formats = map[string]huma.Format{"application/json": format, "json": format}
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "A token from /v1/signup, /v1/login or /v1/tokens."},
+	}
+	return c
+}
+
+// operation returns what all operations have in common. problems are the
+// statuses of its own; those of reading a body are added.
+func operation(id, method, path, tag, summary string, status int, problems ...int) huma.Operation {
+	if method == http.MethodPost || method == http.MethodPatch {
+		problems = append(problems, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{tag}, DefaultStatus: status,
+		Errors:       append(problems, http.StatusServiceUnavailable),
+		MaxBodyBytes: -1, BodyReadTimeout: -1, // readBody bounds both
+	}
+}
+
+// document is an answer that is not one of our resources.
+type document struct {
+	ContentType  string `header:"Content-Type" hidden:"true"` // the content's key in OpenAPI
+	CacheControl string `header:"Cache-Control"`
+	Body         []byte
+}
+
+// documented says in OpenAPI that an operation answers a document.
+func documented(op huma.Operation, mediaType string, schema *huma.Schema) huma.Operation {
+	op.Responses = map[string]*huma.Response{strconv.Itoa(op.DefaultStatus): {
+		Content: map[string]*huma.MediaType{mediaType: {Schema: schema}},
+	}}
+	return op
+}
+
+// describe answers the API's description, which is made once.
+func (s *server) describe(mediaType string, encode func() ([]byte, error)) http.HandlerFunc {
+	encoded := sync.OnceValues(encode)
+	return func(w http.ResponseWriter, r *http.Request) {
+		data, err := encoded()
+		if err != nil {
+			writeProblem(w, s.failed(r.Context(), fmt.Errorf("encode OpenAPI document: %w", err)))
+			return
+		}
+		w.Header().Set("Content-Type", mediaType)
+		_, _ = w.Write(data)
+	}
+}
+
+func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.DB.Ping(ctx); err != nil {
+		writeProblem(w, s.failed(r.Context(), err))
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n"))
+}

@@ -1,0 +1,258 @@
+package gateway_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/tenant"
+	fleet "github.com/marina-cloud/marina/node-fleet"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+)
+
+// world keeps clusters and their nodes in memory, as the contract of the gateway's
+// interfaces says: what belongs to another organization is not there.
+type world struct {
+	mu       sync.Mutex
+	clusters []controlplane.Cluster
+	pools    []fleet.Pool
+	nodes    []fleet.Node
+	events   []event.Event
+
+	quota  int                         // of clusters of an organization; 0: none
+	before func(context.Context) error // called in every Create, without the lock
+}
+
+func (w *world) Create(ctx context.Context, org tenant.OrganizationID, _, _ string, n controlplane.NewCluster) (controlplane.Cluster, error) {
+	if err := n.Validate(); err != nil {
+		return controlplane.Cluster{}, err
+	}
+	if w.before != nil {
+		if err := w.before(ctx); err != nil {
+			return controlplane.Cluster{}, err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	have := 0
+	for _, c := range w.clusters {
+		if c.Organization != org {
+			continue
+		}
+		if c.Name == n.Name {
+			return controlplane.Cluster{}, controlplane.ErrNameTaken
+		}
+		have++
+	}
+	if w.quota > 0 && have >= w.quota {
+		return controlplane.Cluster{}, controlplane.ErrQuota
+	}
+	id := tenant.NewClusterID()
+	c := controlplane.Cluster{
+		ID: id, Organization: org, Name: n.Name, Version: n.Version, PodCIDR: n.PodCIDR, ServiceCIDR: n.ServiceCIDR,
+		Issuer: "https://issuer.test/clusters/" + string(id), Phase: controlplane.Provisioning, CreatedAt: time.Now(),
+		Conditions: []controlplane.Condition{{Type: controlplane.EtcdHealthy, Message: "etcd has not started yet", Since: time.Now()}},
+	}
+	w.clusters = append(w.clusters, c)
+	return c, nil
+}
+
+// cluster needs the lock.
+func (w *world) cluster(org tenant.OrganizationID, id tenant.ClusterID) (*controlplane.Cluster, error) {
+	i := slices.IndexFunc(w.clusters, func(c controlplane.Cluster) bool { return c.Organization == org && c.ID == id })
+	if i < 0 {
+		return nil, controlplane.ErrNoCluster
+	}
+	return &w.clusters[i], nil
+}
+
+func (w *world) Cluster(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID) (controlplane.Cluster, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.cluster(org, id)
+	if err != nil {
+		return controlplane.Cluster{}, err
+	}
+	return *c, nil
+}
+
+func (w *world) List(_ context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own := func(c controlplane.Cluster) bool { return c.Organization == org }
+	return some(w.clusters, own, func(c controlplane.Cluster) string { return string(c.ID) }, after, limit), nil
+}
+
+// Delete removes the cluster at once: a reconciler may be as quick.
+func (w *world) Delete(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, id); err != nil {
+		return err
+	}
+	w.clusters = slices.DeleteFunc(w.clusters, func(c controlplane.Cluster) bool { return c.ID == id })
+	return nil
+}
+
+func (w *world) Events(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, id); err != nil {
+		return nil, err
+	}
+	of := func(e event.Event) bool { return e.Cluster == id }
+	return some(w.events, of, func(e event.Event) string { return e.ID }, after, limit), nil
+}
+
+func (w *world) Kubeconfig(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, server string) ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.cluster(org, id)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Usable() {
+		return nil, controlplane.ErrNotRunning
+	}
+	return []byte("server: " + server + "\n"), nil
+}
+
+func (w *world) Identity(_ context.Context, id tenant.ClusterID) (configuration, keys []byte, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.clusters {
+		if c.ID == id {
+			return fmt.Appendf(nil, `{"issuer":%q}`, c.Issuer), []byte(`{"keys":[]}`), nil
+		}
+	}
+	return nil, nil, controlplane.ErrNoCluster
+}
+
+func (w *world) CreatePool(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, n fleet.NewPool) (fleet.Pool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, cluster); err != nil {
+		return fleet.Pool{}, fleet.ErrNoCluster
+	}
+	if n.Count > fleet.MaxNodes {
+		return fleet.Pool{}, fleet.ErrQuota
+	}
+	for _, p := range w.pools {
+		if p.Cluster == cluster && p.Name == n.Name {
+			return fleet.Pool{}, fleet.ErrNameTaken
+		}
+	}
+	p := fleet.Pool{
+		ID: tenant.NewPoolID(), Organization: org, Cluster: cluster, Name: n.Name, Size: n.Size, Count: n.Count,
+		Labels: n.Labels, Taints: n.Taints, Phase: fleet.PoolProvisioning, CreatedAt: time.Now(),
+	}
+	w.pools = append(w.pools, p)
+	return p, nil
+}
+
+func (w *world) Pools(_ context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, after string, limit int) ([]fleet.Pool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, cluster); err != nil {
+		return nil, fleet.ErrNoCluster
+	}
+	of := func(p fleet.Pool) bool { return p.Cluster == cluster }
+	return some(w.pools, of, func(p fleet.Pool) string { return string(p.ID) }, after, limit), nil
+}
+
+// pool needs the lock.
+func (w *world) pool(org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.PoolID) (*fleet.Pool, error) {
+	i := slices.IndexFunc(w.pools, func(p fleet.Pool) bool { return p.Organization == org && p.Cluster == cluster && p.ID == id })
+	if i < 0 {
+		return nil, fleet.ErrNoPool
+	}
+	return &w.pools[i], nil
+}
+
+func (w *world) Pool(_ context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.PoolID) (fleet.Pool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, err := w.pool(org, cluster, id)
+	if err != nil {
+		return fleet.Pool{}, err
+	}
+	return *p, nil
+}
+
+func (w *world) Resize(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, id tenant.PoolID, count int) (fleet.Pool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, err := w.pool(org, cluster, id)
+	if err != nil {
+		return fleet.Pool{}, err
+	}
+	if count > fleet.MaxNodes {
+		return fleet.Pool{}, fleet.ErrQuota
+	}
+	p.Count = count
+	return *p, nil
+}
+
+// DeletePool removes the pool at once, as happens to one without nodes.
+func (w *world) DeletePool(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, id tenant.PoolID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.pool(org, cluster, id); err != nil {
+		return err
+	}
+	w.pools = slices.DeleteFunc(w.pools, func(p fleet.Pool) bool { return p.ID == id })
+	return nil
+}
+
+func (w *world) Nodes(_ context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, after string, limit int) ([]fleet.Node, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, cluster); err != nil {
+		return nil, fleet.ErrNoCluster
+	}
+	of := func(n fleet.Node) bool { return n.Cluster == cluster }
+	return some(w.nodes, of, func(n fleet.Node) string { return string(n.ID) }, after, limit), nil
+}
+
+func (w *world) Node(_ context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.NodeID) (fleet.Node, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.nodes {
+		if n.Organization == org && n.Cluster == cluster && n.ID == id {
+			return n, nil
+		}
+	}
+	return fleet.Node{}, fleet.ErrNoNode
+}
+
+// some returns up to limit of the items wanted, by id, with ids after after.
+func some[T any](items []T, wanted func(T) bool, id func(T) string, after string, limit int) (page []T) {
+	sorted := slices.SortedFunc(slices.Values(items), func(a, b T) int { return cmp.Compare(id(a), id(b)) })
+	for _, x := range sorted {
+		if wanted(x) && id(x) > after && len(page) < limit {
+			page = append(page, x)
+		}
+	}
+	return page
+}
+
+// populate gives an organization a running cluster with a pool, a node and events.
+func (w *world) populate(org tenant.OrganizationID, events int) (controlplane.Cluster, fleet.Pool, fleet.Node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := controlplane.Cluster{ID: tenant.NewClusterID(), Organization: org, Name: "production", Version: "1.37", Phase: controlplane.Running}
+	p := fleet.Pool{ID: tenant.NewPoolID(), Organization: org, Cluster: c.ID, Name: "workers", Size: "small", Count: 1, Phase: fleet.PoolRunning}
+	n := fleet.Node{ID: tenant.NewNodeID(), Organization: org, Cluster: c.ID, Pool: p.ID, Name: "workers-1", Phase: fleet.NodeRunning, Ready: true}
+	w.clusters, w.pools, w.nodes = append(w.clusters, c), append(w.pools, p), append(w.nodes, n)
+	for i := range events {
+		w.events = append(w.events, event.Event{
+			ID: fmt.Sprintf("01k9xw3e5v8m2q4r6t8y0a%04d", i), Kind: event.ClusterRunning, Organization: org, Cluster: c.ID,
+			Subject: string(c.ID), Message: "The cluster is running.", At: time.Now(),
+		})
+	}
+	return c, p, n
+}
