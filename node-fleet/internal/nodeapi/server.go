@@ -1,0 +1,107 @@
+// Package nodeapi is the platform's side of package join: machines become nodes
+// here, and get fresh credentials. It is reached through the router, which passes
+// the TLS connection on as it is.
+package nodeapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/marina-cloud/marina/node-fleet/internal/authority"
+	"github.com/marina-cloud/marina/node-fleet/join"
+)
+
+// Limits of a connection. Anybody can make one, also without a token.
+const (
+	maxBody        = 64 << 10
+	maxHeader      = 16 << 10
+	maxConnections = 256
+	readLimit      = 10 * time.Second
+	writeLimit     = 30 * time.Second
+	idleLimit      = 30 * time.Second
+	stopLimit      = 3 * time.Second
+)
+
+// Server serves the node API.
+type Server struct {
+	Socket       string // path of the unix socket
+	Certificates string // directory with the files of package authority, read for each connection
+	API          *API
+	Log          *slog.Logger
+}
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	listener, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+join.PathJoin, s.API.join)
+	mux.HandleFunc("POST "+join.PathBootstrap, s.API.bootstrap)
+	mux.HandleFunc("/", notFound)
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: readLimit, ReadTimeout: readLimit, WriteTimeout: writeLimit, IdleTimeout: idleLimit,
+		MaxHeaderBytes: maxHeader,
+		BaseContext:    func(net.Listener) context.Context { return ctx },
+		ErrorLog:       slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // TLS handshakes of strangers
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			server.Close() //nolint:errcheck // what is left is cut
+		}
+	})
+	err = server.Serve(tls.NewListener(netutil.LimitListener(listener, maxConnections), s.tls()))
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve the node API: %w", err)
+}
+
+// listen opens the socket, in the place of one that was left behind.
+func (s *Server) listen(ctx context.Context) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(s.Socket), 0o700); err != nil {
+		return nil, fmt.Errorf("make directory of the node API's socket: %w", err)
+	}
+	if err := os.Remove(s.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove old socket of the node API: %w", err)
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", s.Socket)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the node API: %w", err)
+	}
+	return listener, nil
+}
+
+// tls asks for a client certificate, and verifies one that is given: a machine
+// that joins has none yet.
+func (s *Server) tls() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"http/1.1"},
+		ClientAuth: tls.VerifyClientCertIfGiven,
+		ClientCAs:  s.API.Authority.Pool(),
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(filepath.Join(s.Certificates, authority.CertificateFile), filepath.Join(s.Certificates, authority.KeyFile))
+			return &pair, err
+		},
+	}
+}
