@@ -41,35 +41,35 @@ const (
 // has its node certificate.
 const BootstrapPrefix = "marina:bootstrap:"
 
-// Control returns a cluster of whatever organization. It returns ErrNoCluster when
-// there is none, and ErrNotRunning when it has no keys yet.
+// Control returns a cluster of whatever organization, or ErrNoCluster. One that is
+// too new to have keys has no authorities yet, and does not run.
 func (a *App) Control(ctx context.Context, id tenant.ClusterID) (Control, error) {
 	c, err := a.work.ByID(ctx, id)
 	if err != nil {
 		return Control{}, err
+	}
+	version, _ := controlplane.FindVersion(c.Version)
+	control := Control{
+		ID: c.ID, Organization: c.Organization, Version: c.Version, KubernetesVersion: version.Full,
+		Phase: c.Phase, Running: c.Usable(), Deleting: c.Deleting,
+		ServerName: a.serverName(id), TunnelName: a.tunnelName(id),
+		PodCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR, DNS: controlplane.ServiceAddress(c.ServiceCIDR, 10).String(),
 	}
 	issued, err := a.keys.Issued(ctx, id)
 	if err != nil {
 		return Control{}, fmt.Errorf("look for keys: %w", err)
 	}
 	if !issued {
-		return Control{}, controlplane.ErrNotRunning
+		control.Running = false
+		return control, nil
 	}
-	ca, err := a.keys.Certificate(ctx, id, reconcile.ClusterCA)
-	if err != nil {
+	if control.CA, err = a.keys.Certificate(ctx, id, reconcile.ClusterCA); err != nil {
 		return Control{}, fmt.Errorf("read authority: %w", err)
 	}
-	tunnelCA, err := a.keys.Certificate(ctx, id, reconcile.TunnelCA)
-	if err != nil {
+	if control.TunnelCA, err = a.keys.Certificate(ctx, id, reconcile.TunnelCA); err != nil {
 		return Control{}, fmt.Errorf("read authority of the tunnel: %w", err)
 	}
-	version, _ := controlplane.FindVersion(c.Version)
-	return Control{
-		ID: c.ID, Organization: c.Organization, Version: c.Version, KubernetesVersion: version.Full,
-		Phase: c.Phase, Running: c.Usable(), Deleting: c.Deleting,
-		ServerName: a.serverName(id), TunnelName: a.tunnelName(id), CA: ca, TunnelCA: tunnelCA,
-		PodCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR, DNS: controlplane.ServiceAddress(c.ServiceCIDR, 10).String(),
-	}, nil
+	return control, nil
 }
 
 // Client returns the configuration of a client with all rights in the cluster; as

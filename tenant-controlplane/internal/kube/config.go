@@ -149,6 +149,9 @@ func controllerManager(c controlplane.Cluster) []string {
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file="+pki("sa.key"),
 		"--root-ca-file="+pki("ca.crt"),
+		// Upstream's approver would let any administrator's request for a node's
+		// certificate through; only the fleet knows which machine is expected.
+		"--controllers=*,-certificatesigningrequest-approving-controller",
 		"--cluster-signing-cert-file="+pki("ca.crt"),
 		"--cluster-signing-key-file="+pki("ca.key"),
 		"--cluster-signing-duration=24h",
