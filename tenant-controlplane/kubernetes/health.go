@@ -14,7 +14,7 @@ import (
 
 // healthPoll is how often the API server is asked while it starts. It is short
 // because everything that a new cluster's owner waits for comes after it.
-const healthPoll = 20 * time.Millisecond
+const healthPoll = 40 * time.Millisecond
 
 // complainAfter is how often the log says why the controllers still wait. A start
 // takes a few seconds.

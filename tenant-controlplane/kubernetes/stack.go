@@ -43,6 +43,11 @@ func runStack(path string) error {
 	defer signal.Stop(signals)
 	syscall.Umask(socketUmask)
 
+	// The API server outlives the controllers, and the tunnel both.
+	apiCtx, stopAPI := context.WithCancel(context.Background())
+	defer stopAPI()
+	collectLater(apiCtx)
+
 	api, err := newAPIServer(c.APIServer)
 	if err != nil {
 		return err
@@ -59,9 +64,6 @@ func runStack(path string) error {
 		return err
 	}
 
-	// The API server outlives the controllers, and the tunnel both.
-	apiCtx, stopAPI := context.WithCancel(context.Background())
-	defer stopAPI()
 	controllersCtx, stopControllers := context.WithCancel(apiCtx)
 	defer stopControllers()
 	tunnelCtx, stopTunnel := context.WithCancel(context.Background())

@@ -44,6 +44,9 @@ func (c config) etcd() *embed.Config {
 	e.ListenPeerUrls = nil
 	e.AdvertisePeerUrls = []url.URL{{Scheme: "unix", Host: memberName}}
 	e.InitialCluster = e.InitialClusterFromName(memberName)
+	// The only member waits for nobody's vote, but for the time-out before it
+	// stands for election. This is the shortest that etcd allows at its tick.
+	e.ElectionMs = 5 * e.TickMs
 	e.QuotaBackendBytes = c.quota
 	e.LogLevel = c.logLevel
 	// Nobody speaks JSON to a tenant's etcd, and the gateway holds a client

@@ -36,7 +36,7 @@ const (
 	// awaitStep and awaitLimit are how often Await asks, and for how long: a new
 	// cluster is usable at most one step later than it could be, and a change of
 	// what the owner wants is noticed after the limit.
-	awaitStep  = 20 * time.Millisecond
+	awaitStep  = 50 * time.Millisecond
 	awaitLimit = 2 * time.Second
 )
 
