@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/marina-cloud/marina/deploy/client"
+)
+
+// api is Marina's REST API with nothing behind it. That its JSON is the real one's
+// is what the tests of package client prove.
+type api struct {
+	URL string
+
+	mu       sync.Mutex
+	asked    []string // METHOD /path of every request
+	clusters map[string]*client.Cluster
+	pools    map[string]*client.Pool
+	nodes    []client.Node
+	events   []client.Event
+	boots    int // how often a new cluster or pool is asked for until it runs
+	outages  int // how many requests are answered with 503
+	next     int
+}
+
+const (
+	goodPassword = "correct horse"
+	goodToken    = "mrn_secret"
+)
+
+func newAPI(t *testing.T) *api {
+	t.Helper()
+	a := &api{clusters: map[string]*client.Cluster{}, pools: map[string]*client.Pool{}}
+	mux := http.NewServeMux()
+	handle := func(pattern string, h http.HandlerFunc) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.asked = append(a.asked, r.Method+" "+r.URL.Path)
+			if a.outages > 0 {
+				a.outages--
+				problem(w, 503, "database_unavailable", "The database does not answer. Try again in a moment.")
+				return
+			}
+			open := r.URL.Path == "/v1/signup" || r.URL.Path == "/v1/login" || r.URL.Path == "/v1/options"
+			if !open && r.Header.Get("Authorization") != "Bearer "+goodToken {
+				problem(w, 401, "bad_token", "The token is unknown, revoked or past its time. Log in to get a new one.")
+				return
+			}
+			h(w, r)
+		})
+	}
+	handle("POST /v1/signup", a.session)
+	handle("POST /v1/login", a.session)
+	handle("GET /v1/options", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"versions":[{"version":"1.37","kubernetes_version":"v1.37.2","default":true}],"sizes":[{"name":"small"},{"name":"large"}],"max_pool_count":100}`)
+	})
+	handle("GET /v1/clusters", func(w http.ResponseWriter, _ *http.Request) { page(w, values(a.clusters)) })
+	handle("POST /v1/clusters", a.createCluster)
+	handle("GET /v1/clusters/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if k := a.cluster(w, r); k != nil {
+			a.boot(&k.Phase)
+			answer(w, 200, k)
+		}
+	})
+	handle("DELETE /v1/clusters/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if k := a.cluster(w, r); k != nil {
+			delete(a.clusters, k.ID)
+			answer(w, 202, k)
+		}
+	})
+	handle("GET /v1/clusters/{id}/kubeconfig", func(w http.ResponseWriter, r *http.Request) {
+		if a.cluster(w, r) != nil {
+			fmt.Fprint(w, "apiVersion: v1\nkind: Config\n")
+		}
+	})
+	handle("GET /v1/clusters/{id}/events", func(w http.ResponseWriter, _ *http.Request) { page(w, a.events) })
+	handle("GET /v1/clusters/{id}/nodes", func(w http.ResponseWriter, _ *http.Request) { page(w, a.nodes) })
+	handle("GET /v1/clusters/{id}/node-pools", func(w http.ResponseWriter, _ *http.Request) { page(w, values(a.pools)) })
+	handle("POST /v1/clusters/{id}/node-pools", a.createPool)
+	handle("GET /v1/clusters/{id}/node-pools/{pool}", func(w http.ResponseWriter, r *http.Request) {
+		if p := a.pool(w, r); p != nil {
+			a.boot(&p.Phase)
+			answer(w, 200, p)
+		}
+	})
+	handle("PATCH /v1/clusters/{id}/node-pools/{pool}", func(w http.ResponseWriter, r *http.Request) {
+		if p := a.pool(w, r); p != nil {
+			_ = json.NewDecoder(r.Body).Decode(p)
+			a.populate(p)
+			answer(w, 200, p)
+		}
+	})
+	handle("DELETE /v1/clusters/{id}/node-pools/{pool}", func(w http.ResponseWriter, r *http.Request) {
+		if p := a.pool(w, r); p != nil {
+			delete(a.pools, p.ID)
+			answer(w, 202, p)
+		}
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	a.URL = s.URL
+	return a
+}
+
+func (a *api) session(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Email, Password, Organization string }
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	switch {
+	case in.Password != goodPassword && strings.HasSuffix(r.URL.Path, "login"):
+		problem(w, 401, "bad_credentials", "The e-mail address or the password is wrong.")
+	case in.Email == "taken@example.com" && strings.HasSuffix(r.URL.Path, "signup"):
+		problem(w, 409, "email_taken", "There is an account with this e-mail address already. Log in instead.")
+	default:
+		answer(w, 201, map[string]any{
+			"user_id": "usr-1", "email": in.Email, "organization_id": "org-1", "organization": "Analytical Engines",
+			"token": map[string]any{"id": "tok-1", "name": "login", "secret": goodToken, "created_at": time.Now(), "expires_at": time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)},
+		})
+	}
+}
+
+func (a *api) createCluster(w http.ResponseWriter, r *http.Request) {
+	var in client.NewCluster
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	if strings.ToLower(in.Name) != in.Name {
+		answer(w, 422, map[string]any{
+			"status": 422, "code": "invalid", "detail": "The request is not valid. The errors say which fields are wrong and why.",
+			"errors": []map[string]string{{"location": "body.name", "message": "must consist of lower-case letters"}},
+		})
+		return
+	}
+	k := &client.Cluster{
+		ID: a.id("kc"), Name: in.Name, Version: "1.37", Phase: "provisioning", Endpoint: "https://127.0.0.1:6443", PodCIDR: "10.244.0.0/16", Services: "10.96.0.0/12",
+		Conditions: []client.Condition{{Type: "EtcdHealthy", OK: true, Since: time.Now()}, {Type: "APIServerReady", Message: "It is starting."}}, CreatedAt: time.Now(),
+	}
+	a.clusters[k.ID] = k
+	a.happened(k.ID, "The cluster "+k.Name+" was asked for.")
+	answer(w, 201, k)
+}
+
+func (a *api) createPool(w http.ResponseWriter, r *http.Request) {
+	p := &client.Pool{ID: a.id("np"), Size: "small", Phase: "provisioning", CreatedAt: time.Now()}
+	_ = json.NewDecoder(r.Body).Decode(p)
+	a.pools[p.ID] = p
+	a.populate(p)
+	answer(w, 201, p)
+}
+
+// populate gives a pool the nodes that it wants, all ready.
+func (a *api) populate(p *client.Pool) {
+	a.nodes = slices.DeleteFunc(a.nodes, func(n client.Node) bool { return n.Pool == p.ID })
+	for i := range p.Count {
+		a.nodes = append(a.nodes, client.Node{
+			ID: a.id("nd"), Name: fmt.Sprintf("%s-%d", p.Name, i), Pool: p.ID, Address: fmt.Sprintf("172.30.1.%d", i+2), Phase: "running", Ready: true, CreatedAt: time.Now(),
+		})
+	}
+}
+
+// boot takes something new one step further.
+func (a *api) boot(phase *string) {
+	if *phase != "provisioning" {
+		return
+	}
+	if a.boots--; a.boots < 0 {
+		*phase = "running"
+	}
+}
+
+func (a *api) happened(subject, message string) {
+	a.events = append(a.events, client.Event{ID: a.id("ev"), Kind: "controlplane.cluster.changed", Subject: subject, Message: message, At: time.Now()})
+}
+
+func (a *api) cluster(w http.ResponseWriter, r *http.Request) *client.Cluster {
+	k := a.clusters[r.PathValue("id")]
+	if k == nil {
+		problem(w, 404, "cluster_not_found", "There is no such cluster.")
+	}
+	return k
+}
+
+func (a *api) pool(w http.ResponseWriter, r *http.Request) *client.Pool {
+	p := a.pools[r.PathValue("pool")]
+	if p == nil {
+		problem(w, 404, "pool_not_found", "There is no such node pool.")
+	}
+	return p
+}
+
+func (a *api) id(prefix string) string {
+	a.next++
+	return fmt.Sprintf("%s-%d", prefix, a.next)
+}
+
+// requests returns what was asked so far.
+func (a *api) requests() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.asked)
+}
+
+func values[T any](m map[string]*T) []*T {
+	var all []*T
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, m[k])
+	}
+	return all
+}
+
+func page[T any](w http.ResponseWriter, items []T) {
+	answer(w, 200, map[string]any{"items": list(items)})
+}
+
+func problem(w http.ResponseWriter, status int, code, detail string) {
+	answer(w, status, map[string]any{"status": status, "code": code, "detail": detail})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

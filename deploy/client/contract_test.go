@@ -1,0 +1,130 @@
+package client_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/marina-cloud/marina/deploy/client"
+	"github.com/marina-cloud/marina/gateway"
+)
+
+// schema is what of a JSON schema the API's description uses.
+type schema struct {
+	Ref        string             `json:"$ref"`
+	Type       any                `json:"type"`
+	Properties map[string]*schema `json:"properties"`
+	Required   []string           `json:"required"`
+	Items      *schema            `json:"items"`
+}
+
+type body struct {
+	Content map[string]struct {
+		Schema *schema `json:"schema"`
+	} `json:"content"`
+}
+
+type description struct {
+	Paths map[string]map[string]struct {
+		RequestBody *body           `json:"requestBody"`
+		Responses   map[string]body `json:"responses"`
+	} `json:"paths"`
+	Components struct {
+		Schemas map[string]*schema `json:"schemas"`
+	} `json:"components"`
+}
+
+func (d description) resolve(s *schema) *schema {
+	if s != nil && s.Ref != "" {
+		return d.Components.Schemas[s.Ref[strings.LastIndex(s.Ref, "/")+1:]]
+	}
+	return s
+}
+
+// lacks says which fields of a Go type a schema does not know.
+func (d description) lacks(s *schema, t reflect.Type, at string) []string {
+	s = d.resolve(s)
+	for s != nil && t.Kind() == reflect.Slice {
+		t, s = t.Elem(), d.resolve(s.Items)
+	}
+	if s == nil {
+		return []string{at}
+	}
+	if t.Kind() != reflect.Struct || t.String() == "time.Time" {
+		return nil
+	}
+	var missing []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		missing = append(missing, d.lacks(s.Properties[name], t.Field(i).Type, at+"."+name)...)
+	}
+	return missing
+}
+
+// TestTypesAreTheAPIs compares this package with the API's own description.
+func TestTypesAreTheAPIs(t *testing.T) {
+	t.Parallel()
+	answer := httptest.NewRecorder()
+	gateway.New(gateway.Deps{Log: slog.New(slog.DiscardHandler)}).ServeHTTP(answer, httptest.NewRequest("GET", "/openapi.json", nil))
+	var d description
+	if err := json.Unmarshal(answer.Body.Bytes(), &d); err != nil {
+		t.Fatalf("read the API's description: %v", err)
+	}
+	const cluster = "/v1/clusters/{cluster_id}"
+	for _, c := range []struct {
+		method, path string
+		in, out      any // nil: none
+		page         bool
+	}{
+		{method: "post", path: "/v1/signup"},
+		{method: "post", path: "/v1/login"},
+		{method: "get", path: "/v1/account"},
+		{method: "get", path: "/v1/options", out: client.Options{}},
+		{method: "get", path: "/v1/clusters", out: client.Cluster{}, page: true},
+		{method: "post", path: "/v1/clusters", in: client.NewCluster{}, out: client.Cluster{}},
+		{method: "get", path: cluster, out: client.Cluster{}},
+		{method: "delete", path: cluster},
+		{method: "get", path: cluster + "/kubeconfig"},
+		{method: "get", path: cluster + "/events", out: client.Event{}, page: true},
+		{method: "get", path: cluster + "/node-pools", out: client.Pool{}, page: true},
+		{method: "post", path: cluster + "/node-pools", in: client.NewPool{}, out: client.Pool{}},
+		{method: "get", path: cluster + "/node-pools/{pool_id}", out: client.Pool{}},
+		{method: "patch", path: cluster + "/node-pools/{pool_id}", out: client.Pool{}},
+		{method: "delete", path: cluster + "/node-pools/{pool_id}"},
+		{method: "get", path: cluster + "/nodes", out: client.Node{}, page: true},
+	} {
+		op, ok := d.Paths[c.path][c.method]
+		if !ok {
+			t.Errorf("%s %s: the API has no such operation", c.method, c.path)
+			continue
+		}
+		if c.in != nil {
+			if op.RequestBody == nil {
+				t.Errorf("%s %s takes no body", c.method, c.path)
+				continue
+			}
+			missing := d.lacks(op.RequestBody.Content["application/json"].Schema, reflect.TypeOf(c.in), "body")
+			if missing != nil {
+				t.Errorf("%s %s does not take %v", c.method, c.path, missing)
+			}
+		}
+		if c.out == nil {
+			continue
+		}
+		for status, answer := range op.Responses {
+			if !strings.HasPrefix(status, "2") {
+				continue
+			}
+			s := answer.Content["application/json"].Schema
+			if c.page {
+				s = d.resolve(s).Properties["items"].Items
+			}
+			if missing := d.lacks(s, reflect.TypeOf(c.out), "body"); missing != nil {
+				t.Errorf("%s %s does not answer %v", c.method, c.path, missing)
+			}
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/marina-cloud/marina/internal/home"
+)
+
+// Config is how an installation is set up. What is empty is embedded: a child
+// Postgres, a NATS server inside the process.
+type Config struct {
+	Home      home.Home
+	Artifacts Artifacts
+	Listen    string // address of the console and the API
+	Router    string // address of the clusters' endpoints
+	Domain    string // of the clusters' names
+	PublicURL string // of the API as clusters' identity documents name it; default: http://<Listen>
+	Endpoint  string // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
+	Postgres  string // DSN; empty: a child process
+	NATS      string // URL; empty: inside this process
+	TrustAll  bool   // give local machines to more than one organization, though they share this host's kernel
+	Version   string // of Marina
+	Log       *slog.Logger
+}
+
+// Artifacts are the built files that a server starts.
+type Artifacts struct {
+	Marina     string            // this program, to start the router
+	Etcd       string            // marina-etcd
+	Runc       string            // runc
+	Kubernetes map[string]string // by minor
+	Node       string            // root file system of a local machine
+}
+
+// Defaults of an installation.
+const (
+	DefaultListen = "localhost:8080"
+	DefaultRouter = ":6443"
+	DefaultDomain = "marina.localhost"
+)
+
+// SecretsFromEnvironment takes the addresses of external services, which may hold
+// passwords, out of the environment, so that no child process inherits them.
+func SecretsFromEnvironment(c *Config) error {
+	for name, field := range map[string]*string{"MARINA_POSTGRES_DSN": &c.Postgres, "MARINA_NATS_URL": &c.NATS} {
+		if v, ok := os.LookupEnv(name); ok {
+			*field = strings.TrimSpace(v)
+			if err := os.Unsetenv(name); err != nil {
+				return fmt.Errorf("take %s out of the environment: %w", name, err)
+			}
+		}
+	}
+	return nil
+}

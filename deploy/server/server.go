@@ -1,0 +1,274 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/marina-cloud/marina/deploy/host"
+	"github.com/marina-cloud/marina/gateway"
+	"github.com/marina-cloud/marina/internal/bus"
+	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/runc"
+	"github.com/marina-cloud/marina/internal/seal"
+	"github.com/marina-cloud/marina/migrations"
+	"github.com/marina-cloud/marina/migrations/pg"
+	"github.com/marina-cloud/marina/migrations/pgserver"
+	"github.com/marina-cloud/marina/node-fleet/fleetapp"
+	"github.com/marina-cloud/marina/node-fleet/provider/local"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+	"github.com/marina-cloud/marina/tenant-controlplane/controlplaneapp"
+)
+
+// NodePort is where local machines reach the router, in their network namespace.
+const NodePort = 6443
+
+// Minors are the Kubernetes minors that a server needs binaries of.
+func Minors() []string {
+	var minors []string
+	for _, v := range controlplane.Versions() {
+		minors = append(minors, v.Minor)
+	}
+	return minors
+}
+
+// Run serves an installation until ctx ends or something that it cannot do
+// without does. Clusters and the router run on afterwards; the next Run takes
+// them over.
+func Run(ctx context.Context, c Config) error {
+	release, err := prepareHome(c.Home)
+	if err != nil {
+		return err
+	}
+	defer release()
+
+	// What is embedded ends after everything that uses it.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	dsn, stopPostgres, err := startPostgres(background, c)
+	if err != nil {
+		return err
+	}
+	defer stopPostgres()
+	if err := migrations.Apply(ctx, dsn); err != nil {
+		return fmt.Errorf("bring the database up to date: %w", err)
+	}
+	db, err := pg.Open(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	events, stopNATS, err := startNATS(background, c)
+	if err != nil {
+		return err
+	}
+	defer stopNATS()
+	return serve(ctx, c, db, events)
+}
+
+// prepareHome makes the directories of a home and keeps other servers out of it.
+func prepareHome(h home.Home) (release func(), err error) {
+	// Others may pass through, to sockets and data of their own, but not look around.
+	for _, dir := range []string{h.Dir, h.Path("log"), filepath.Dir(h.Run()), h.Run()} {
+		if err := os.MkdirAll(dir, 0o711); err != nil {
+			return nil, fmt.Errorf("make %s: %w", dir, err)
+		}
+		if err := os.Chmod(dir, 0o711); err != nil { // whatever the umask was
+			return nil, fmt.Errorf("make %s: %w", dir, err)
+		}
+	}
+	release, err = host.Lock(host.LockFile(h))
+	if errors.Is(err, host.ErrLocked) {
+		return nil, fmt.Errorf("another server runs in %s: stop it with `marina down`, or choose another --home", h.Dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := inMemory(h); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// inMemory makes the run directory ready for what must reach no disk.
+func inMemory(h home.Home) error {
+	if err := host.KeepInMemory(h.Run()); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(h.TenantRun("")), 0o711); err != nil {
+		return fmt.Errorf("make directory of sockets: %w", err)
+	}
+	return nil
+}
+
+func startPostgres(ctx context.Context, c Config) (dsn string, stop func(), err error) {
+	if c.Postgres != "" {
+		return c.Postgres, func() {}, nil
+	}
+	s, err := pgserver.Start(ctx, host.PostgresConfig(c.Home))
+	if err != nil {
+		return "", nil, err
+	}
+	return s.DSN(), func() {
+		if err := s.Stop(); err != nil {
+			c.Log.Error("Postgres did not stop", "error", err)
+		}
+	}, nil
+}
+
+func startNATS(ctx context.Context, c Config) (b *bus.Bus, stop func(), err error) {
+	if c.NATS != "" {
+		if b, err = bus.Connect(ctx, c.NATS); err != nil {
+			return nil, nil, err
+		}
+		return b, b.Close, nil
+	}
+	s, err := bus.Embedded(ctx, c.Home.Path("nats"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if b, err = s.Connect(ctx); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return b, func() { b.Close(); s.Close() }, nil
+}
+
+// serve runs the contexts, the gateway and the router's keeper.
+func serve(ctx context.Context, c Config, db *pg.DB, events *bus.Bus) error {
+	secrets, err := seal.Open(ctx, db, c.Home.Path("master.key"))
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	defer ln.Close()
+	url := "http://" + localName(ln.Addr())
+	publicURL := c.PublicURL
+	if publicURL == "" {
+		publicURL = url
+	}
+	router := host.Router{Home: c.Home, Program: c.Artifacts.Marina, Listen: c.Router, Domain: c.Domain, Log: c.Log}
+	routing, err := router.Ensure(ctx)
+	if err != nil {
+		return err
+	}
+
+	planes, err := controlplaneapp.New(controlplaneapp.Deps{
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Domain: c.Domain, PublicURL: publicURL, Log: c.Log,
+		Binaries: controlplaneapp.Binaries{Etcd: c.Artifacts.Etcd, Runc: c.Artifacts.Runc, Kubernetes: c.Artifacts.Kubernetes},
+	})
+	if err != nil {
+		return err
+	}
+	machines, err := local.New(local.Config{
+		Home: c.Home, NodeRoot: c.Artifacts.Node, Runc: runc.Runc{Binary: c.Artifacts.Runc, Root: c.Home.Runc()}, RouterPort: NodePort, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	nodes, err := fleetapp.New(fleetapp.Deps{
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	planes.SetDependents(nodes)
+
+	endpoint := c.Endpoint
+	if endpoint == "" {
+		endpoint = reachable(routing.Address)
+	}
+	api := &http.Server{
+		Handler: gateway.New(gateway.Deps{
+			DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Log: c.Log, Version: c.Version,
+			Kubectl: func() string { return "https://" + endpoint },
+		}),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+	}
+
+	group, running := errgroup.WithContext(ctx)
+	group.Go(supervised(running, "outbox relay", func(ctx context.Context) error { return bus.Relay(ctx, db, events) }))
+	group.Go(supervised(running, "control planes", planes.Run))
+	group.Go(supervised(running, "nodes", nodes.Run))
+	group.Go(supervised(running, "router's keeper", router.Keep))
+	group.Go(supervised(running, "API", func(ctx context.Context) error { return serveHTTP(ctx, api, ln) }))
+	if err := host.Record(host.ServerFile(c.Home), url); err != nil {
+		return err
+	}
+	c.Log.Info("marina serves", "api", url, "router", routing.Address, "home", c.Home.Dir)
+	err = group.Wait()
+	if ctx.Err() != nil {
+		c.Log.Info("marina ends; clusters go on")
+		return nil
+	}
+	return err
+}
+
+// supervised turns the end of something that should run for as long as ctx into
+// an error: in a server, finished is broken.
+func supervised(ctx context.Context, name string, run func(context.Context) error) func() error {
+	return func() error {
+		err := run(ctx)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if ctx.Err() == nil {
+			return fmt.Errorf("%s ended by itself", name)
+		}
+		return nil
+	}
+}
+
+// serveHTTP serves until ctx ends and then lets requests finish.
+func serveHTTP(ctx context.Context, s *http.Server, ln net.Listener) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	gentle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := s.Shutdown(gentle); err != nil {
+		s.Close()
+	}
+	<-ended
+	return nil
+}
+
+// localName is an address as a program on this machine dials it.
+func localName(a net.Addr) string {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return a.String()
+	}
+	if t.IP.IsUnspecified() || t.IP.IsLoopback() {
+		return fmt.Sprintf("localhost:%d", t.Port)
+	}
+	return t.String()
+}
+
+// reachable is an address of the router as kubeconfigs name it when the operator
+// says nothing: a wildcard stands for this machine.
+func reachable(address string) string {
+	hostname, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(hostname); ip == nil || ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
+}
