@@ -17,8 +17,8 @@ import (
 )
 
 // step is how often a benchmark asks whether something is there yet: small beside
-// what is measured.
-const step = 10 * time.Millisecond
+// what is measured, and rare enough not to slow it down on a machine of few cores.
+const step = 50 * time.Millisecond
 
 // create measures how long a customer waits for a cluster, and how long until
 // nothing of it is left.

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,7 @@ func playKubectl(args []string) int {
 		fmt.Println("tidied up")
 		return 130
 	case "die":
-		_ = (&os.Process{Pid: os.Getpid()}).Kill()
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
 	in, _ := io.ReadAll(os.Stdin)

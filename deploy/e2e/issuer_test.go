@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -49,13 +50,16 @@ func TestIssuer(t *testing.T) {
 	if len(set.Keys) != 1 || set.Keys[0].Kid != header.Kid || set.Keys[0].Alg != header.Alg || header.Alg != "ES256" {
 		t.Fatalf("keys %+v for the token's %+v", set.Keys, header)
 	}
-	key := ecdsa.PublicKey{Curve: elliptic.P256(), X: number(t, set.Keys[0].X), Y: number(t, set.Keys[0].Y)}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, coordinate(t, set.Keys[0].X), coordinate(t, set.Keys[0].Y)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if err != nil || len(signature) != 64 {
 		t.Fatalf("signature of %d bytes, %v", len(signature), err)
 	}
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if !ecdsa.Verify(&key, sum[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
+	if !ecdsa.Verify(key, sum[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
 		t.Error("the published key does not verify the token")
 	}
 }
@@ -71,13 +75,14 @@ func decode(t *testing.T, part string, out any) {
 	}
 }
 
-func number(t *testing.T, s string) *big.Int {
+// coordinate decodes a coordinate of a key in a JWKS (RFC 7518, 6.2.1.2).
+func coordinate(t *testing.T, s string) []byte {
 	t.Helper()
 	data, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return new(big.Int).SetBytes(data)
+	return data
 }
 
 func get(t *testing.T, url string, out any) {

@@ -25,6 +25,7 @@ import (
 	"github.com/marina-cloud/marina/node-fleet/provider/local"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 	"github.com/marina-cloud/marina/tenant-controlplane/controlplaneapp"
+	"github.com/marina-cloud/marina/web"
 )
 
 // NodePort is where local machines reach the router, in their network namespace.
@@ -190,10 +191,10 @@ func serve(ctx context.Context, c Config, db *pg.DB, events *bus.Bus) error {
 		endpoint = reachable(routing.Address)
 	}
 	api := &http.Server{
-		Handler: gateway.New(gateway.Deps{
+		Handler: withConsole(gateway.New(gateway.Deps{
 			DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Log: c.Log, Version: c.Version,
 			Kubectl: func() string { return "https://" + endpoint },
-		}),
+		})),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 	}
 
@@ -213,6 +214,15 @@ func serve(ctx context.Context, c Config, db *pg.DB, events *bus.Bus) error {
 		return nil
 	}
 	return err
+}
+
+// withConsole serves people's pages beside the API.
+func withConsole(api http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	mux.Handle("GET /{$}", web.Handler())
+	mux.Handle("GET /assets/", web.Handler())
+	return mux
 }
 
 // supervised turns the end of something that should run for as long as ctx into
