@@ -31,7 +31,11 @@ func takes(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
-			return &usageError{c, fmt.Sprintf("%s is missing: say `%s %s`", strings.Join(names[len(args):], " and "), c.CommandPath(), strings.Join(names, " "))}
+			missing, verb := names[len(args):], "is"
+			if len(missing) > 1 {
+				verb = "are"
+			}
+			return &usageError{c, fmt.Sprintf("%s %s missing: say `%s %s`", strings.Join(missing, " and "), verb, c.CommandPath(), strings.Join(names, " "))}
 		case len(args) > len(names):
 			return &usageError{c, fmt.Sprintf("%q is one argument too many", args[len(names)])}
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/marina-cloud/marina/internal/home"
 )
 
-// Version is Marina's version; the build sets it.
-var Version = "dev"
+// Version is Marina's version.
+const Version = "0.1.0"
 
 // env is what the commands share.
 type env struct {

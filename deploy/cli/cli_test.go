@@ -24,7 +24,7 @@ func TestWhatIsNotUnderstood(t *testing.T) {
 		{"cluters", "did you mean clusters?"},
 		{"clusters remove", "there is no command `marina clusters remove`\nTry `marina clusters --help`."},
 		{"clusters get", "CLUSTER is missing: say `marina clusters get CLUSTER`\nTry `marina clusters get --help`."},
-		{"pools delete", "CLUSTER and POOL is missing"},
+		{"pools delete", "CLUSTER and POOL are missing"},
 		{"pools create demo", "NAME is missing: say `marina pools create CLUSTER NAME`"},
 		{"clusters list demo", `"demo" is one argument too many`},
 		{"clusters list --loud", "unknown flag: --loud\nTry `marina clusters list --help`."},
@@ -40,7 +40,7 @@ func TestWhatIsNotUnderstood(t *testing.T) {
 		if r.status != 2 || r.out != "" {
 			t.Errorf("marina %s: exit status %d, want 2; printed %q", c.args, r.status, r.out)
 		}
-		says(t, "marina "+c.args, r.errs, "Error: "+c.want[:0], c.want)
+		says(t, "marina "+c.args, r.errs, "Error: ", c.want)
 	}
 }
 

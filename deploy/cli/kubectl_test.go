@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,14 +48,14 @@ func playKubectl(args []string) int {
 
 // watched is a writer that calls seen with everything written so far.
 type watched struct {
-	bytes.Buffer
+	text []byte
 	seen func(string)
 }
 
 func (w *watched) Write(p []byte) (int, error) {
-	n, err := w.Buffer.Write(p)
-	w.seen(w.String())
-	return n, err
+	w.text = append(w.text, p...)
+	w.seen(string(w.text))
+	return len(p), nil
 }
 
 func TestKubectl(t *testing.T) {
@@ -93,8 +92,8 @@ func TestKubectl(t *testing.T) {
 			if err := e.runKubectl(cmd, self, []byte("the kubeconfig"), c.args); !errors.Is(err, c.want) {
 				t.Errorf("it ended with %v, want %v", err, c.want)
 			}
-			if out.String() != c.out {
-				t.Errorf("it printed %q, want %q", out, c.out)
+			if string(out.text) != c.out {
+				t.Errorf("it printed %q, want %q", out.text, c.out)
 			}
 		})
 	}
