@@ -59,6 +59,7 @@ func (s *server) viewCluster(c controlplane.Cluster) clusterView {
 	return v
 }
 
+// ClusterPath names the cluster that a request is about.
 type ClusterPath struct {
 	ID string `path:"cluster_id" example:"kc-01k9xw3e5v8m2q4r6t8y0a1b2c"`
 }

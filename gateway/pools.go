@@ -58,6 +58,7 @@ func viewPool(p fleet.Pool) poolView {
 	return v
 }
 
+// PoolPath names the node pool that a request is about.
 type PoolPath struct {
 	ClusterPath
 	Pool string `path:"pool_id" example:"np-01k9xw3e5v8m2q4r6t8y0a1b2c"`

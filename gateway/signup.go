@@ -13,7 +13,9 @@ import (
 	"github.com/marina-cloud/marina/internal/tenant"
 )
 
-type accountView struct {
+// AccountView is a person as clients see it. It is exported because huma describes
+// only exported types that are embedded, as are the others of this package.
+type AccountView struct {
 	User         string `json:"user_id" example:"usr-01k9xw3e5v8m2q4r6t8y0a1b2c"`
 	Email        string `json:"email" example:"ada@example.com"`
 	Organization string `json:"organization_id" example:"org-01k9xw3e5v8m2q4r6t8y0a1b2c"`
@@ -45,7 +47,7 @@ type logInInput struct {
 
 type sessionOutput struct {
 	Body struct {
-		accountView
+		AccountView
 		Token tokenWithSecret `json:"token"`
 	}
 }
@@ -102,12 +104,12 @@ func (s *server) logIn(ctx context.Context, in *logInInput) (*sessionOutput, err
 	return session(u, name, t, secret), nil
 }
 
-func (s *server) account(ctx context.Context, _ *struct{}) (*struct{ Body accountView }, error) {
+func (s *server) account(ctx context.Context, _ *struct{}) (*struct{ Body AccountView }, error) {
 	u, name, err := s.identity.Account(ctx, caller(ctx))
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	return &struct{ Body accountView }{viewAccount(u, name)}, nil
+	return &struct{ Body AccountView }{viewAccount(u, name)}, nil
 }
 
 func (s *server) newToken(u identity.User, name string, life time.Duration) (t identity.Token, secret string, hash []byte) {
@@ -120,13 +122,13 @@ func (s *server) newToken(u identity.User, name string, life time.Duration) (t i
 
 func session(u identity.User, name string, t identity.Token, secret string) *sessionOutput {
 	out := &sessionOutput{}
-	out.Body.accountView = viewAccount(u, name)
+	out.Body.AccountView = viewAccount(u, name)
 	out.Body.Token = tokenWithSecret{viewToken(t), secret}
 	return out
 }
 
-func viewAccount(u identity.User, name string) accountView {
-	return accountView{User: string(u.ID), Email: u.Email, Organization: string(u.Organization), Name: name}
+func viewAccount(u identity.User, name string) AccountView {
+	return AccountView{User: string(u.ID), Email: u.Email, Organization: string(u.Organization), Name: name}
 }
 
 // details puts wrong fields of a body into the form in which huma collects them.

@@ -11,7 +11,8 @@ import (
 	"github.com/marina-cloud/marina/internal/tenant"
 )
 
-type tokenView struct {
+// TokenView is an API token as clients see it, without its secret.
+type TokenView struct {
 	ID         string     `json:"id" example:"tok-01k9xw3e5v8m2q4r6t8y0a1b2c"`
 	Name       string     `json:"name" example:"ci"`
 	CreatedAt  time.Time  `json:"created_at"`
@@ -20,12 +21,12 @@ type tokenView struct {
 }
 
 type tokenWithSecret struct {
-	tokenView
+	TokenView
 	Secret string `json:"secret" doc:"Send it as Authorization: Bearer. It is shown once and not kept."`
 }
 
-func viewToken(t identity.Token) tokenView {
-	return tokenView{ID: string(t.ID), Name: t.Name, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsedAt: t.LastUsedAt}
+func viewToken(t identity.Token) TokenView {
+	return TokenView{ID: string(t.ID), Name: t.Name, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsedAt: t.LastUsedAt}
 }
 
 type newTokenInput struct {
@@ -56,7 +57,7 @@ func (s *server) registerTokens(api huma.API) {
 	huma.Register(api, operation("revokeToken", http.MethodDelete, "/v1/tokens/{token_id}", "Tokens", "Revoke an API token at once", http.StatusNoContent, 401, 404), s.revokeToken)
 }
 
-func (s *server) listTokens(ctx context.Context, in *PageInput) (*pageOutput[tokenView], error) {
+func (s *server) listTokens(ctx context.Context, in *PageInput) (*pageOutput[TokenView], error) {
 	after, err := in.after()
 	if err != nil {
 		return nil, s.failed(ctx, err)

@@ -79,8 +79,8 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		in, out      any // nil: none
 		page         bool
 	}{
-		{method: "post", path: "/v1/signup"},
-		{method: "post", path: "/v1/login"},
+		{method: "post", path: "/v1/signup", out: client.Session{}},
+		{method: "post", path: "/v1/login", out: client.Session{}},
 		{method: "get", path: "/v1/account"},
 		{method: "get", path: "/v1/options", out: client.Options{}},
 		{method: "get", path: "/v1/clusters", out: client.Cluster{}, page: true},

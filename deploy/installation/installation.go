@@ -26,6 +26,7 @@ type Installation struct {
 	Client  *client.Client // acts for the first account
 	Marina  string         // path of the program
 	Kubectl string         // path of the program
+	Env     []string       // for every command, beside this process's own
 
 	router string
 	log    io.Writer
@@ -111,6 +112,7 @@ func (i *Installation) Run(ctx context.Context, args ...string) ([]byte, error) 
 func (i *Installation) RunWith(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, i.Marina, append([]string{"--home", i.Home}, args...)...)
 	var out, errs bytes.Buffer
+	cmd.Env = append(os.Environ(), i.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, io.MultiWriter(&errs, i.log)
 	if err := cmd.Run(); err != nil {
 		return out.Bytes(), fmt.Errorf("marina %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
