@@ -78,10 +78,12 @@ func runStack(path string) error {
 		return err
 	}
 	apiParts.start("kube-apiserver", func() error { return api.run(apiCtx, l) })
+	started := make(chan struct{})
 	controllerParts.start("kube-controller-manager and kube-scheduler", func() error {
 		if err := awaitHealthy(controllersCtx, controllers.options.Generic.ClientConnection.Kubeconfig); err != nil {
 			return err
 		}
+		close(started)
 		controllerParts.start("kube-controller-manager", func() error { return controllers.run(controllersCtx) })
 		controllerParts.start("kube-scheduler", func() error { return schedule.run(controllersCtx) })
 		return errStarted
@@ -96,6 +98,13 @@ func runStack(path string) error {
 	case failure = <-controllerParts.ended:
 	}
 
+	select {
+	case <-started:
+	default:
+		// There is hardly a request to wait for, and upstream, stopped in the middle
+		// of its start, ends the process itself: with an error, without the reason.
+		return failure
+	}
 	// Whatever the reason, requests that are being served get the time to end.
 	patience := time.After(stopGrace)
 	stopControllers()
