@@ -79,6 +79,12 @@ func TestSilentClientsMakeRoom(t *testing.T) {
 	if _, err := first.Read(make([]byte, 1)); !ended(err) {
 		t.Errorf("read = %v, want the oldest silent connection reset", err)
 	}
+	// They queue in the order in which their goroutines come to it: an honest
+	// client that came right behind them could still be pushed out by one of them.
+	eventually(t, "all silent connections have queued", func() bool {
+		s := w.Stats()
+		return s.Refused["busy"] == 1+2*places && s.Handshaking == places
+	})
 	ask(t, fill(t, w, c, 1)[0], "hello")
 	if s := w.Stats(); s.Handshaking > places || s.Refused["busy"] < 2*places {
 		t.Errorf("Stats = %+v, want at most %d in their handshake and the others refused as busy", s, places)
