@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,6 +116,30 @@ func TestServerDies(t *testing.T) {
 			t.Errorf("container %s is process %d, was %d", id, pid, running[id])
 		}
 	}
+}
+
+// TestPostgresDies: marina starts its database again, and goes on with it.
+func TestPostgresDies(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(marina.Home, "postgres", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another Postgres answers", func() (bool, string) {
+		data, err := os.ReadFile(filepath.Join(marina.Home, "postgres", "postmaster.pid"))
+		if now, _, _ := strings.Cut(string(data), "\n"); err != nil || now == first {
+			return false, fmt.Sprint(now, err)
+		}
+		clusters, err := marina.Client.Clusters(t.Context())
+		return err == nil && len(clusters) > 0, fmt.Sprint(len(clusters), err)
+	})
 }
 
 // TestRouterDies: marina starts the router again, where it was.

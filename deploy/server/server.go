@@ -20,7 +20,6 @@ import (
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/migrations"
 	"github.com/marina-cloud/marina/migrations/pg"
-	"github.com/marina-cloud/marina/migrations/pgserver"
 	"github.com/marina-cloud/marina/node-fleet/fleetapp"
 	"github.com/marina-cloud/marina/node-fleet/provider/local"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -53,15 +52,15 @@ func Run(ctx context.Context, c Config) error {
 	// What is embedded ends after everything that uses it.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	dsn, stopPostgres, err := startPostgres(background, c)
+	postgres, err := startPostgres(background, c)
 	if err != nil {
 		return err
 	}
-	defer stopPostgres()
-	if err := migrations.Apply(ctx, dsn); err != nil {
+	defer postgres.stop()
+	if err := migrations.Apply(ctx, postgres.dsn); err != nil {
 		return fmt.Errorf("bring the database up to date: %w", err)
 	}
-	db, err := pg.Open(ctx, dsn)
+	db, err := pg.Open(ctx, postgres.dsn)
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer stopNATS()
-	return serve(ctx, c, db, events)
+	return serve(ctx, c, postgres, db, events)
 }
 
 // prepareHome makes the directories of a home and keeps other servers out of it.
@@ -110,21 +109,6 @@ func inMemory(h home.Home) error {
 	return nil
 }
 
-func startPostgres(ctx context.Context, c Config) (dsn string, stop func(), err error) {
-	if c.Postgres != "" {
-		return c.Postgres, func() {}, nil
-	}
-	s, err := pgserver.Start(ctx, host.PostgresConfig(c.Home))
-	if err != nil {
-		return "", nil, err
-	}
-	return s.DSN(), func() {
-		if err := s.Stop(); err != nil {
-			c.Log.Error("Postgres did not stop", "error", err)
-		}
-	}, nil
-}
-
 func startNATS(ctx context.Context, c Config) (b *bus.Bus, stop func(), err error) {
 	if c.NATS != "" {
 		if b, err = bus.Connect(ctx, c.NATS); err != nil {
@@ -144,7 +128,7 @@ func startNATS(ctx context.Context, c Config) (b *bus.Bus, stop func(), err erro
 }
 
 // serve runs the contexts, the gateway and the router's keeper.
-func serve(ctx context.Context, c Config, db *pg.DB, events *bus.Bus) error {
+func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events *bus.Bus) error {
 	secrets, err := seal.Open(ctx, db, c.Home.Path("master.key"))
 	if err != nil {
 		return err
@@ -199,6 +183,7 @@ func serve(ctx context.Context, c Config, db *pg.DB, events *bus.Bus) error {
 	}
 
 	group, running := errgroup.WithContext(ctx)
+	group.Go(supervised(running, "Postgres's keeper", postgres.keep))
 	group.Go(supervised(running, "outbox relay", func(ctx context.Context) error { return bus.Relay(ctx, db, events) }))
 	group.Go(supervised(running, "control planes", planes.Run))
 	group.Go(supervised(running, "nodes", nodes.Run))

@@ -25,7 +25,7 @@ func Left(ctx context.Context, client kubernetes.Interface, node string) (int, e
 }
 
 // Pass cordons a node and asks each pod that has to leave to do so, by eviction,
-// which PodDisruptionBudgets may refuse for now: that is no error, and the next
+// which PodDisruptionBudgets may refuse at the moment: that is no error, and the next
 // pass asks again. Pods that nothing will start elsewhere, and data in emptyDir
 // volumes, go with the node.
 func Pass(ctx context.Context, client kubernetes.Interface, node string) error {
