@@ -137,8 +137,8 @@ func (e *env) routerCommand() *cobra.Command {
 			log := e.logger()
 			return router.Run(cmd.Context(), router.Config{
 				Listen: listen, Domain: domain, Routes: h.Routes(), Nodes: filepath.Join(h.Run(), "nodes"),
-				NodeNamespace: h.NetworkNamespace(), NodePort: server.NodePort, Certificates: filepath.Join(h.Run(), "router"),
-				NodesSocket: h.NodesSocket(), Log: log,
+				NodeNamespace: h.NetworkNamespace(), NodePort: server.NodePort, Certificates: h.Router(),
+				NodesSocket: h.NodesSocket(), Control: h.RouterControl(), Log: log,
 				Ready: func(side router.Side, addr net.Addr) {
 					log.Info("router listens", "side", side, "address", addr.String())
 					if side != router.Public {

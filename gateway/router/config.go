@@ -30,6 +30,8 @@ type Config struct {
 	Certificates string // directory with nodes.crt, nodes.key and ca.crt, in PEM; looked at for every connection
 	NodesSocket  string // where the API for machines is served; empty: nowhere
 
+	Control string // unix socket where Run serves Control, for root alone; empty: nowhere
+
 	Log   *slog.Logger         // default: slog.Default()
 	Ready func(Side, net.Addr) // called each time a listener has been opened, from several goroutines
 

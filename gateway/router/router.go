@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,6 +32,7 @@ type Router struct {
 	counted  counted
 	queue    queue
 	counters counters
+	retired  atomic.Bool // its sockets are another router's now
 
 	mu       sync.Mutex
 	stopping bool
@@ -103,6 +105,13 @@ func (r *Router) Run(ctx context.Context) error {
 		ln = opened.(*net.TCPListener)
 	}
 	group, serving := errgroup.WithContext(ctx)
+	if r.config.Control != "" {
+		control, err := listenUnix(ctx, r.config.Control)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		group.Go(func() error { return r.serveControl(serving, control) })
+	}
 	group.Go(func() error { return r.Serve(serving, ln, Public) })
 	if r.config.NodeNamespace != "" {
 		group.Go(func() error {

@@ -90,6 +90,14 @@ func (h Home) Postgres() string { return filepath.Join(h.Run(), "pg") }
 // connections for the name nodes.<domain> on to it.
 func (h Home) NodesSocket() string { return filepath.Join(h.Run(), "nodes.sock") }
 
+// Router is the directory of the router's certificates and sockets, open to root
+// alone.
+func (h Home) Router() string { return filepath.Join(h.Run(), "router") }
+
+// RouterControl is where the router that serves tells about itself, over HTTP:
+// GET /metrics and GET /healthz.
+func (h Home) RouterControl() string { return filepath.Join(h.Router(), "control.sock") }
+
 // UIDs returns the user ids of a cluster's etcd and stack. The first is also the
 // group that both share. Slot is the cluster's number in this home, below
 // MaxClusters, unique among the clusters that exist.

@@ -3,7 +3,6 @@ package fleetapp
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -75,7 +74,7 @@ func (a *App) serverName() string { return join.ServerPrefix + a.deps.Domain }
 
 // certificates is the directory from which the node API and the router read who
 // they are.
-func (a *App) certificates() string { return filepath.Join(a.deps.Home.Run(), "router") }
+func (a *App) certificates() string { return a.deps.Home.Router() }
 
 func (a *App) certify(ca *authority.Authority) error {
 	return ca.Materialize(a.certificates(), a.serverName(), a.now())
