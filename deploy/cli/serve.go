@@ -5,14 +5,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/marina-cloud/marina/deploy/artifacts"
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/deploy/server"
-	"github.com/marina-cloud/marina/gateway/router"
 	"github.com/marina-cloud/marina/internal/home"
 )
 
@@ -121,37 +119,4 @@ func builtFiles() (a server.Artifacts, err error) {
 		return a, fmt.Errorf("find this program: %w", err)
 	}
 	return a, nil
-}
-
-func (e *env) routerCommand() *cobra.Command {
-	var listen, domain string
-	c := &cobra.Command{
-		Use:   "router",
-		Short: "Run the router in the foreground (`marina serve` does it for you)",
-		Args:  takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := e.rootHome()
-			if err != nil {
-				return err
-			}
-			log := e.logger()
-			return router.Run(cmd.Context(), router.Config{
-				Listen: listen, Domain: domain, Routes: h.Routes(), Nodes: filepath.Join(h.Run(), "nodes"),
-				NodeNamespace: h.NetworkNamespace(), NodePort: server.NodePort, Certificates: h.Router(),
-				NodesSocket: h.NodesSocket(), Control: h.RouterControl(), Log: log,
-				Ready: func(side router.Side, addr net.Addr) {
-					log.Info("router listens", "side", side, "address", addr.String())
-					if side != router.Public {
-						return
-					}
-					if err := host.Record(host.RouterFile(h), addr.String()); err != nil {
-						log.Error("router cannot be found by others", "error", err)
-					}
-				},
-			})
-		},
-	}
-	c.Flags().StringVar(&listen, "listen", server.DefaultRouter, "`address` of the clusters' endpoints")
-	c.Flags().StringVar(&domain, "domain", server.DefaultDomain, "`domain` of the clusters' names")
-	return c
 }

@@ -159,18 +159,18 @@ func portsFree(h home.Home, l listenFlags) error {
 	if err := free(l.api, "--listen"); err != nil {
 		return err
 	}
-	r, ok, err := host.Find(host.RouterFile(h))
-	if err != nil || ok && samePort(r.Address, l.router) {
+	r, ok, err := host.ServingRouter(h)
+	if err != nil || ok && r.Listen == l.router {
 		return err
 	}
-	if ok {
-		return fmt.Errorf("the router of %s listens on %s and not on %s: name that with --router-listen, or stop everything first with `marina down`", h.Dir, r.Address, l.router)
+	if ok && samePort(r.Address, l.router) {
+		return fmt.Errorf("the router of %s listens on %s, which cannot become %s while it runs: say --router-listen %s, or stop everything first with `marina down`", h.Dir, r.Address, l.router, r.Listen)
 	}
 	return free(l.router, "--router-listen")
 }
 
-// samePort reports whether a router that listens on the first address need not be
-// moved to the second.
+// samePort reports whether a router that listens on the first address is in the way
+// of one on the second.
 func samePort(listens, wanted string) bool {
 	_, has, err1 := net.SplitHostPort(listens)
 	_, wants, err2 := net.SplitHostPort(wanted)

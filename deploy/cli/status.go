@@ -129,7 +129,11 @@ func (e *env) writeStatus(w io.Writer, s status) {
 	}
 	fmt.Fprintf(w, "Home:    %s\nAPI:     %s (%s, process %d)\nRouter:  %s\n", s.Home, s.API, health, s.PID, router)
 	for _, name := range s.OtherBuild {
-		fmt.Fprintf(w, "The %s is of another build than this command. Replace it: %s down, then up\n", name, e.marina())
+		replace := " down, then up"
+		if name == "router" {
+			replace = " router replace"
+		}
+		fmt.Fprintf(w, "The %s is of another build than this command. Replace it: %s%s\n", name, e.marina(), replace)
 	}
 	if s.Email == "" {
 		return

@@ -47,21 +47,20 @@ func Down(ctx context.Context, h home.Home, runcBinary string, withData bool, sa
 	}
 	say("stopping the server and the router")
 	// The server first: it starts a router that ended again.
-	for _, p := range []struct {
-		file  string
-		grace time.Duration
-	}{{ServerFile(h), serverGrace}, {RouterFile(h), routerGrace}} {
-		running, ok, err := Find(p.file)
-		if err != nil {
-			return d, err
-		}
-		if !ok {
-			continue
-		}
+	server, ok, err := Find(ServerFile(h))
+	if err != nil {
+		return d, err
+	}
+	if ok {
 		d.Processes++
-		if err := Stop(ctx, running, p.grace); err != nil {
+		if err := Stop(ctx, server, serverGrace); err != nil {
 			return d, err
 		}
+	}
+	routers, err := stopRouters(ctx, h)
+	d.Processes += routers
+	if err != nil {
+		return d, err
 	}
 	if d.Existed, err = isClaimed(h); err != nil {
 		return d, err

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/runc"
 )
 
@@ -22,13 +24,21 @@ type Process struct {
 	Since   time.Time `json:"since"`
 }
 
+// ServerFile is the file about a home's server process.
+func ServerFile(h home.Home) string { return filepath.Join(h.Run(), "marina.json") }
+
 // Record writes down the present process as the one that the file is about.
 func Record(file, address string) error {
 	self, err := runc.Find(os.Getpid())
 	if err != nil {
 		return fmt.Errorf("find out about this process: %w", err)
 	}
-	data, err := json.Marshal(Process{Init: self, Address: address, Since: time.Now()})
+	return write(file, Process{Init: self, Address: address, Since: time.Now()})
+}
+
+// write replaces a file about a process.
+func write(file string, process any) error {
+	data, err := json.Marshal(process)
 	if err != nil {
 		return err
 	}
@@ -59,6 +69,21 @@ func Find(file string) (p Process, ok bool, err error) {
 
 // ErrLocked says that another process holds a lock.
 var ErrLocked = errors.New("locked by another process")
+
+// lockWhenFree is Lock that waits for the other process.
+func lockWhenFree(ctx context.Context, file string) (release func(), err error) {
+	for {
+		release, err = Lock(file)
+		if !errors.Is(err, ErrLocked) {
+			return release, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
 
 // Lock takes an exclusive lock on a file, which the kernel lets go of when the
 // process ends, however it ends.

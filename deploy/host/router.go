@@ -2,8 +2,10 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -13,59 +15,134 @@ import (
 	"github.com/marina-cloud/marina/internal/home"
 )
 
-// RouterFile is the file about a home's router process.
-func RouterFile(h home.Home) string { return filepath.Join(h.Run(), "router.json") }
-
-// ServerFile is the file about a home's server process.
-func ServerFile(h home.Home) string { return filepath.Join(h.Run(), "marina.json") }
-
 // Router keeps a home's router process running. It lives on when this process
 // ends, so that a crash or an upgrade of the API cuts no connection of a cluster;
-// the next process finds it again.
+// the next process finds it again. It is replaced by one that takes its sockets
+// over, so that an upgrade of the router cuts none either. The methods may be
+// called from several processes at once.
 type Router struct {
 	Home    home.Home
 	Program string // path of marina
-	Listen  string
-	Domain  string
-	Log     *slog.Logger
+	RouterSettings
+	Log *slog.Logger
 }
 
-// routerStart bounds how long a router may take until it listens.
-const routerStart = 10 * time.Second
+const (
+	routerStart = 20 * time.Second // until it serves, with the time for a predecessor that is ending
+	routerPoll  = time.Second      // how often to look which process serves
 
-// Ensure returns the running router, after starting it if need be.
-func (r Router) Ensure(ctx context.Context) (Process, error) {
-	if p, ok, err := Find(RouterFile(r.Home)); err != nil || ok {
+	// A router that ends earlier than this after its start is not started again at
+	// once: it would end again.
+	routerStable = 10 * time.Second
+)
+
+// Ensure returns the router that serves, after starting it if need be.
+func (r Router) Ensure(ctx context.Context) (RouterProcess, error) {
+	if p, ok, err := ServingRouter(r.Home); err != nil || ok {
 		return p, err
 	}
-	logFile := r.Home.Path("log", "router.log")
-	cmd, err := Spawn(logFile, r.Program, "router", "--home", r.Home.Dir, "--listen", r.Listen, "--domain", r.Domain)
+	return r.change(ctx, func(RouterProcess) bool { return false })
+}
+
+// Renew is Ensure, and replaces a router that is of another build than the
+// program's or has other settings. A replacement that fails leaves the one that
+// serves, and is logged.
+func (r Router) Renew(ctx context.Context) (RouterProcess, error) {
+	want, err := buildOf(r.Program)
 	if err != nil {
-		return Process{}, err
+		return RouterProcess{}, err
+	}
+	p, err := r.change(ctx, func(p RouterProcess) bool {
+		has, err := p.Build()
+		return err != nil || has != want || p.RouterSettings != r.RouterSettings
+	})
+	if err != nil && ctx.Err() == nil && p.Alive() {
+		r.Log.ErrorContext(ctx, "router was not replaced and goes on", "pid", p.PID, "error", err)
+		return p, nil
+	}
+	return p, err
+}
+
+// Replace starts a new router, which takes the sockets of the one that serves. The
+// old one ends with its last connection. An error means that the old one, if there
+// was one, serves on.
+func (r Router) Replace(ctx context.Context) (RouterProcess, error) {
+	return r.change(ctx, func(RouterProcess) bool { return true })
+}
+
+// change starts a router if none serves or if the one that does is to be replaced.
+// With an error it returns the one that was to be replaced.
+func (r Router) change(ctx context.Context, replace func(RouterProcess) bool) (RouterProcess, error) {
+	release, err := lockWhenFree(ctx, filepath.Join(routersDir(r.Home), "change"))
+	if err != nil {
+		return RouterProcess{}, err
+	}
+	defer release()
+	old, runs, err := ServingRouter(r.Home)
+	if err != nil || runs && !replace(old) {
+		return old, err
+	}
+	p, err := r.start(ctx)
+	if err != nil {
+		return old, err
+	}
+	if runs {
+		r.Log.InfoContext(ctx, "router was replaced", "pid", old.PID, "by", p.PID)
+	}
+	return p, r.endOldest(ctx)
+}
+
+// start starts a router and returns when it serves.
+func (r Router) start(ctx context.Context) (RouterProcess, error) {
+	held, err := holdRouters(r.Home)
+	if err != nil {
+		return RouterProcess{}, err
+	}
+	defer held.Close() // the router holds it on
+	logFile := r.Home.Path("log", "router.log")
+	cmd, err := spawn(logFile, []*os.File{held}, r.Program, "router", "--home", r.Home.Dir, "--listen", r.Listen, "--domain", r.Domain)
+	if err != nil {
+		return RouterProcess{}, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	deadline := time.NewTimer(routerStart)
 	defer deadline.Stop()
 	for {
-		p, ok, err := Find(RouterFile(r.Home))
+		p, ok, err := ServingRouter(r.Home)
 		if err != nil || ok && p.PID == cmd.Process.Pid {
 			return p, err
 		}
 		select {
 		case err := <-ended:
-			return Process{}, fmt.Errorf("the router on %s ended at once (%w): see %s", r.Listen, err, logFile)
+			return RouterProcess{}, fmt.Errorf("the router on %s ended at once (%w): see %s", r.Listen, err, logFile)
 		case <-ctx.Done():
-			return Process{}, context.Cause(ctx)
+			return RouterProcess{}, context.Cause(ctx)
 		case <-deadline.C:
 			_ = cmd.Process.Kill() // the next attempt needs its port
-			return Process{}, fmt.Errorf("the router on %s does not listen after %s: see %s", r.Listen, routerStart, logFile)
+			return RouterProcess{}, fmt.Errorf("the router on %s does not serve after %s: see %s", r.Listen, routerStart, logFile)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// Keep starts the router again whenever it ends, until ctx does.
+// endOldest ends retired routers that are more than may be.
+func (r Router) endOldest(ctx context.Context) error {
+	all, err := Routers(r.Home)
+	if err != nil {
+		return err
+	}
+	for _, p := range tooMany(all) {
+		r.Log.WarnContext(ctx, "router that was replaced long ago is ended, with the connections that it still has", "pid", p.PID, "since", p.Since)
+		if err := Stop(ctx, p.Process, routerGrace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Keep starts the router again whenever it ends, until ctx does. Which process it
+// is may change meanwhile.
 func (r Router) Keep(ctx context.Context) error {
 	for {
 		p, err := r.Ensure(ctx)
@@ -75,16 +152,43 @@ func (r Router) Keep(ctx context.Context) error {
 		case err != nil:
 			r.Log.ErrorContext(ctx, "router does not run", "error", err)
 		default:
-			exit, err := p.Wait(ctx)
+			exit, ended, err := r.follow(ctx, p)
 			if err != nil {
 				return nil // ctx ended, or there is nothing to wait for
 			}
-			r.Log.ErrorContext(ctx, "router ended and is started again", "pid", strconv.Itoa(p.PID), "exit", exit.String())
+			if ended {
+				r.Log.ErrorContext(ctx, "router ended and is started again", "pid", strconv.Itoa(p.PID), "exit", exit)
+				if time.Since(p.Since) > routerStable {
+					continue
+				}
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(time.Second):
+		case <-time.After(routerPoll):
+		}
+	}
+}
+
+// follow returns when the process p does not serve any more: ended says that this
+// is because it has ended, else another one serves, or is about to.
+func (r Router) follow(ctx context.Context, p RouterProcess) (exit string, ended bool, err error) {
+	for {
+		wait, cancel := context.WithTimeout(ctx, routerPoll)
+		e, err := p.Wait(wait)
+		cancel()
+		if ctx.Err() != nil {
+			return "", false, ctx.Err()
+		}
+		now, runs, _ := ServingRouter(r.Home) // an error is Ensure's to tell
+		switch {
+		case err == nil:
+			return e.String(), !runs, nil
+		case !errors.Is(err, context.DeadlineExceeded):
+			return "", false, err
+		case !runs || now.Init != p.Init:
+			return "", false, nil
 		}
 	}
 }

@@ -17,9 +17,15 @@ const (
 )
 
 // Spawn starts a process that outlives this one: in a session of its own, with
-// its output appended to a file, which is rotated before if it is large. The caller should call Wait on what is returned
-// for as long as it lives, so that no zombie stays.
+// its output appended to a file, which is rotated before if it is large. The caller
+// should call Wait on what is returned for as long as it lives, so that no zombie
+// stays.
 func Spawn(logFile, program string, args ...string) (*exec.Cmd, error) {
+	return spawn(logFile, nil, program, args...)
+}
+
+// spawn is Spawn of a process that has files open from its beginning to its end.
+func spawn(logFile string, files []*os.File, program string, args ...string) (*exec.Cmd, error) {
 	if _, err := runc.Rotate(logFile, logLimit, logsKept); err != nil {
 		return nil, err
 	}
@@ -29,7 +35,7 @@ func Spawn(logFile, program string, args ...string) (*exec.Cmd, error) {
 	}
 	defer out.Close()
 	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, out, files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", program, err)

@@ -143,8 +143,8 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	if publicURL == "" {
 		publicURL = url
 	}
-	router := host.Router{Home: c.Home, Program: c.Artifacts.Marina, Listen: c.Router, Domain: c.Domain, Log: c.Log}
-	routing, err := router.Ensure(ctx)
+	router := host.Router{Home: c.Home, Program: c.Artifacts.Marina, RouterSettings: host.RouterSettings{Listen: c.Router, Domain: c.Domain}, Log: c.Log}
+	routing, err := router.Renew(ctx)
 	if err != nil {
 		return err
 	}

@@ -30,16 +30,23 @@ type Config struct {
 	Certificates string // directory with nodes.crt, nodes.key and ca.crt, in PEM; looked at for every connection
 	NodesSocket  string // where the API for machines is served; empty: nowhere
 
-	Control string // unix socket where Run serves Control, for root alone; empty: nowhere
+	// Sockets of Run, for root alone. At Control it serves Control. At Handover it
+	// takes the listening sockets of the router that serves there, if one does, and
+	// later gives them to its own successor; then it serves RetiredControl instead of
+	// Control until its last connection has ended. Each may be empty: none.
+	Control, Handover, RetiredControl string
 
-	Log   *slog.Logger         // default: slog.Default()
-	Ready func(Side, net.Addr) // called each time a listener has been opened, from several goroutines
+	Log     *slog.Logger         // default: slog.Default()
+	Ready   func(Side, net.Addr) // called each time a listener serves, from several goroutines
+	Serving func(net.Addr)       // called once by Run, when the public address is served by this router alone
+	Retired func()               // called once by Run, when it has stopped accepting for a successor who does not know it yet
 
 	HandshakeTimeout time.Duration // for a whole ClientHello, and a whole handshake of a node; default 10 s
 	DialTimeout      time.Duration // for a backend that is just starting; default 10 s
 	Linger           time.Duration // for a client to end after its server has; default 30 s
 	Recheck          time.Duration // how soon a removed node's open connections are cut; default 10 s
 	Drain            time.Duration // for open connections to end after Run was told to stop; default: none
+	Retire           time.Duration // for open connections to end after the sockets were handed over; default 24 h
 
 	MaxConnections int // all together; default 20 000, or fewer if the limit of open files demands it
 	MaxPerName     int // to one name, of one protocol; default 2 000
@@ -61,6 +68,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Ready == nil {
 		c.Ready = func(Side, net.Addr) {}
 	}
+	if c.Serving == nil {
+		c.Serving = func(net.Addr) {}
+	}
+	if c.Retired == nil {
+		c.Retired = func() {}
+	}
+	c.Retire = cmp.Or(c.Retire, 24*time.Hour)
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
 	c.DialTimeout = cmp.Or(c.DialTimeout, 10*time.Second)
 	c.Linger = cmp.Or(c.Linger, 30*time.Second)

@@ -42,9 +42,9 @@ func (r *Router) Health() Health {
 	return Health{PID: os.Getpid(), Serving: !r.retired.Load(), Open: r.counted.open()}
 }
 
-// listenUnix opens a socket that only this process's user can connect to. What a
-// predecessor left at the path is removed.
-func listenUnix(ctx context.Context, path string) (*net.UnixListener, error) {
+// listenUnix opens a socket ("unix" or "unixpacket") that only this process's user
+// can connect to. What a dead router left at the path is replaced.
+func listenUnix(ctx context.Context, network, path string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of socket: %w", err)
 	}
@@ -55,7 +55,7 @@ func listenUnix(ctx context.Context, path string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("remove old socket: %w", err)
 	}
 	var config net.ListenConfig
-	opened, err := config.Listen(ctx, "unix", next)
+	opened, err := config.Listen(ctx, network, next)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}

@@ -13,7 +13,8 @@
 // The router holds no key of a tenant, no state and no opinion: where a cluster
 // is comes from its route file (package route), read for each connection. It is
 // a process of its own, so that neither an upgrade nor a crash of the rest of
-// Marina cuts a connection.
+// Marina cuts a connection; and it is itself replaced by handing its listening
+// sockets to its successor, so that its own upgrade cuts none either.
 //
 // An API server hears the client's address in a PROXY protocol v2 header
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) that only the

@@ -20,11 +20,22 @@ const namespacePoll = time.Second
 
 // serveNamespace listens in the nodes' network namespace until ctx is done. The
 // namespace is made with the first machine, and made anew after it was deleted:
-// the listener follows.
-func (r *Router) serveNamespace(ctx context.Context) {
+// the listener follows. It begins with the listener given, unless that is nil.
+func (r *Router) serveNamespace(ctx context.Context, given *net.TCPListener) {
 	address := ":" + strconv.Itoa(r.config.NodePort)
 	var said string
+	if given != nil {
+		if in, err := namespaceOf(given); err == nil {
+			r.serveWhile(ctx, given, in)
+		} else {
+			r.config.Log.WarnContext(ctx, "router opens its listener for nodes anew", "error", err)
+			_ = given.Close()
+		}
+	}
 	for {
+		if ctx.Err() != nil {
+			return
+		}
 		ln, opened, err := listenIn(ctx, r.config.NodeNamespace, address)
 		switch {
 		case err == nil:
@@ -49,6 +60,8 @@ func (r *Router) serveNamespace(ctx context.Context) {
 func (r *Router) serveWhile(ctx context.Context, ln *net.TCPListener, opened os.FileInfo) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	r.hold(roleNodes, ln)
+	defer r.hold(roleNodes, nil)
 	go func() {
 		tick := time.NewTicker(namespacePoll)
 		defer tick.Stop()
@@ -67,6 +80,23 @@ func (r *Router) serveWhile(ctx context.Context, ln *net.TCPListener, opened os.
 	if err := r.Serve(ctx, ln, Nodes); err != nil {
 		r.config.Log.ErrorContext(ctx, "router lost its listener for nodes", "error", err)
 	}
+}
+
+// namespaceOf says in which network namespace a listener was opened (SIOCGSKNS,
+// since Linux 4.9).
+func namespaceOf(ln *net.TCPListener) (os.FileInfo, error) {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	fail := raw.Control(func(socket uintptr) { fd, err = unix.IoctlRetInt(int(socket), unix.SIOCGSKNS) })
+	if err := errors.Join(fail, err); err != nil {
+		return nil, fmt.Errorf("find the network namespace of a socket: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "namespace")
+	defer func() { _ = f.Close() }()
+	return f.Stat()
 }
 
 // listenIn opens a listener in the network namespace at path, and says which

@@ -83,6 +83,48 @@ func TestNodesSide(t *testing.T) {
 	}
 }
 
+// TestNodesSideIsHandedOver: the successor gets the very socket, so that no node is
+// refused, and follows the namespace from there.
+func TestNodesSideIsHandedOver(t *testing.T) {
+	t.Parallel()
+	g := newGenerations(t)
+	c := newCluster(t).serveAPI(t, echo).publish(t, g.world)
+	path := filepath.Join(shortDir(t), "namespace")
+	makeNamespace(t, path)
+	g.config.NodeNamespace = path
+	ready := make(chan net.Addr, 4)
+	g.config.Ready = func(s router.Side, a net.Addr) {
+		if s == router.Nodes {
+			ready <- a
+		}
+	}
+	first := g.next(t, nil)
+	first.serves(t)
+	address := soon(t, "a listener for nodes", ready).String()
+	_, port, err := net.SplitHostPort(address)
+	check(t, err)
+	dial := func() net.Conn {
+		var conn *tls.Conn
+		within(t, path, func() { conn, err = tls.Dial("tcp", net.JoinHostPort("127.0.0.1", port), c.client()) })
+		check(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	old := dial()
+	ask(t, old, "before")
+	second := g.next(t, nil)
+	second.serves(t)
+	soon(t, "the end of accepting", first.retired)
+	if now := soon(t, "the successor's listener", ready).String(); now != address { // NodePort 0: another socket would have another port
+		t.Errorf("nodes reach the successor at %s, want %s", now, address)
+	}
+	ask(t, dial(), "the successor")
+	ask(t, old, "still open")
+	if s := second.Stats(); s.Accepted["nodes"] != 1 {
+		t.Errorf("the successor accepted %d connections from nodes, want 1", s.Accepted["nodes"])
+	}
+}
+
 // namespaceOfProcess says in which network namespace every thread is, once those
 // that went elsewhere have ended.
 func namespaceOfProcess(t *testing.T) string {

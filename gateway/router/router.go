@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,6 +34,7 @@ type Router struct {
 	retired  atomic.Bool // its sockets are another router's now
 
 	mu       sync.Mutex
+	held     sockets // what a successor is offered
 	stopping bool
 	cuts     map[*net.TCPConn]context.CancelFunc // one for each open connection
 	carrying sync.WaitGroup                      // grows only under mu, while not stopping
@@ -54,6 +54,7 @@ func New(c Config) (*Router, error) {
 		keyring: keyring{dir: c.Certificates, log: c.Log},
 		counted: counted{max: c.MaxConnections, maxEach: c.MaxPerName, each: map[destination]int{}},
 		queue:   queue{max: c.MaxHandshakes},
+		held:    sockets{},
 		cuts:    map[*net.TCPConn]context.CancelFunc{},
 	}, nil
 }
@@ -80,50 +81,6 @@ func affordable(c Config) (int, error) {
 	c.Log.Warn("router carries fewer connections than configured: raise the limit of open files (LimitNOFILE, ulimit -n)",
 		"connections", fit, "configured", c.MaxConnections, "files", limit.Cur, "needed", need)
 	return fit, nil
-}
-
-// Run serves the public address and the nodes' namespace until ctx is done, and
-// then lets open connections end for the time Drain before it cuts them. It
-// returns an error only when it cannot serve the public address.
-func Run(ctx context.Context, c Config) error {
-	r, err := New(c)
-	if err != nil {
-		return err
-	}
-	return r.Run(ctx)
-}
-
-// Run is the function Run for a router that the caller wants to ask for Stats.
-func (r *Router) Run(ctx context.Context) error {
-	ln := r.config.Listener
-	if ln == nil {
-		var config net.ListenConfig
-		opened, err := config.Listen(ctx, "tcp", r.config.Listen)
-		if err != nil {
-			return fmt.Errorf("listen for clusters' connections: %w", err)
-		}
-		ln = opened.(*net.TCPListener)
-	}
-	group, serving := errgroup.WithContext(ctx)
-	if r.config.Control != "" {
-		control, err := listenUnix(ctx, r.config.Control)
-		if err != nil {
-			return errors.Join(err, ln.Close())
-		}
-		group.Go(func() error { return r.serveControl(serving, control) })
-	}
-	group.Go(func() error { return r.Serve(serving, ln, Public) })
-	if r.config.NodeNamespace != "" {
-		group.Go(func() error {
-			r.serveNamespace(serving)
-			return nil
-		})
-	}
-	err := group.Wait()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.Drain)
-	defer cancel()
-	r.Shutdown(drain)
-	return err
 }
 
 // Serve accepts connections from ln, which it closes in the end, until ctx is

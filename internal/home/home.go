@@ -98,6 +98,9 @@ func (h Home) Router() string { return filepath.Join(h.Run(), "router") }
 // GET /metrics and GET /healthz.
 func (h Home) RouterControl() string { return filepath.Join(h.Router(), "control.sock") }
 
+// RouterHandover is where the router that serves gives its sockets to a successor.
+func (h Home) RouterHandover() string { return filepath.Join(h.Router(), "handover.sock") }
+
 // UIDs returns the user ids of a cluster's etcd and stack. The first is also the
 // group that both share. Slot is the cluster's number in this home, below
 // MaxClusters, unique among the clusters that exist.
