@@ -11,7 +11,7 @@ import (
 type Seen struct {
 	At       time.Time // when it was read
 	Keys     bool      // the authorities and keys are issued
-	Prepared bool      // directories, unsealed key files, configuration and the KMS socket are as they should be
+	Prepared bool      // directories, unsealed key files, configuration and the sockets that this program serves are as they should be
 	Etcd     ProcessSeen
 	Stack    ProcessSeen
 	Route    bool // the router knows the way
@@ -51,7 +51,7 @@ type Step interface{ step() }
 // them.
 type (
 	IssueKeys       struct{} // authorities and keys, sealed
-	Prepare         struct{} // directories, unsealed key files, configuration, the KMS socket
+	Prepare         struct{} // directories, unsealed key files, configuration, the sockets that this program serves
 	StartEtcd       struct{} // also replaces an outdated one
 	StartStack      struct{}
 	PublishRoute    struct{}

@@ -26,6 +26,7 @@ func (e *env) rootHome() (home.Home, error) {
 type listenFlags struct {
 	api, router, domain, endpoint, publicURL string
 	untrusted                                string
+	egress                                   []string
 }
 
 func (l *listenFlags) bind(c *cobra.Command) {
@@ -35,6 +36,7 @@ func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&l.endpoint, "endpoint", "", "`HOST:PORT` of the clusters' endpoints as kubeconfigs name it (default: where the router listens)")
 	c.Flags().StringVar(&l.publicURL, "public-url", "", "`URL` of the API as clusters' identity documents name it (default: where the API listens)")
 	c.Flags().StringVar(&l.untrusted, "local-provider-untrusted", "refuse", "`accept` or refuse machines for a second organization, which would share this host's kernel")
+	c.Flags().StringSliceVar(&l.egress, "egress-allow", nil, "what clusters' API servers may call (webhooks, token issuers) beyond HTTPS on the public Internet: `HOST:PORT`, CIDR, CIDR:PORT or :PORT")
 	accept := cobra.FixedCompletions([]cobra.Completion{"accept", "refuse"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("local-provider-untrusted", accept) // the flag exists
 }
@@ -52,10 +54,14 @@ func (l *listenFlags) check(c *cobra.Command) error {
 }
 
 func (l *listenFlags) args() []string {
-	return []string{
+	args := []string{
 		"--listen", l.api, "--router-listen", l.router, "--domain", l.domain, "--endpoint", l.endpoint,
 		"--public-url", l.publicURL, "--local-provider-untrusted", l.untrusted,
 	}
+	for _, rule := range l.egress {
+		args = append(args, "--egress-allow", rule)
+	}
+	return args
 }
 
 func (e *env) serveCommand() *cobra.Command {
@@ -81,7 +87,7 @@ func (e *env) serveCommand() *cobra.Command {
 			}
 			c := server.Config{
 				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
-				TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
+				Egress: l.egress, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
 				return err

@@ -14,15 +14,16 @@ import (
 type Config struct {
 	Home      home.Home
 	Artifacts Artifacts
-	Listen    string // address of the console and the API
-	Router    string // address of the clusters' endpoints
-	Domain    string // of the clusters' names
-	PublicURL string // of the API as clusters' identity documents name it; default: http://<Listen>
-	Endpoint  string // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
-	Postgres  string // DSN; empty: a child process
-	NATS      string // URL; empty: inside this process
-	TrustAll  bool   // give local machines to more than one organization, though they share this host's kernel
-	Version   string // of Marina
+	Listen    string   // address of the console and the API
+	Router    string   // address of the clusters' endpoints
+	Domain    string   // of the clusters' names
+	PublicURL string   // of the API as clusters' identity documents name it; default: http://<Listen>
+	Endpoint  string   // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
+	Postgres  string   // DSN; empty: a child process
+	NATS      string   // URL; empty: inside this process
+	Egress    []string // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
+	TrustAll  bool     // give local machines to more than one organization, though they share this host's kernel
+	Version   string   // of Marina
 	Log       *slog.Logger
 }
 

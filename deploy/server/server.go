@@ -150,7 +150,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	}
 
 	planes, err := controlplaneapp.New(controlplaneapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets, Domain: c.Domain, PublicURL: publicURL, Log: c.Log,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Domain: c.Domain, PublicURL: publicURL, Egress: c.Egress, Log: c.Log,
 		Binaries: controlplaneapp.Binaries{Etcd: c.Artifacts.Etcd, Runc: c.Artifacts.Runc, Kubernetes: c.Artifacts.Kubernetes},
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/egress"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kms"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
@@ -34,6 +35,7 @@ type App struct {
 	place      *reconcile.Place
 	keys       reconcile.Keys
 	kms        *kms.Server
+	egress     *egress.Server
 	oci        *runtime.OCI
 	api        *kube.Clusters
 	deaths     *reconcile.Deaths
@@ -80,6 +82,7 @@ func (a *App) SetDependents(d Dependents) { a.dependents.Store(&d) }
 func (a *App) Run(ctx context.Context) error {
 	defer a.api.Close()
 	defer a.kms.Shutdown()
+	defer a.egress.Shutdown()
 	defer a.deaths.Close()
 	if err := a.adopt(ctx); err != nil {
 		return err
@@ -98,7 +101,8 @@ func (a *App) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// adopt opens the encryption of Secrets for all clusters before anything else:
+// adopt opens the sockets of all clusters (the encryption of Secrets, the way to the
+// Internet) before anything else:
 // their API servers went on running, and ask for it. Whatever else is amiss, the
 // reconciler finds.
 func (a *App) adopt(ctx context.Context) error {

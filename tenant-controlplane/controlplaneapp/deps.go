@@ -14,6 +14,7 @@ import (
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/egress"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kms"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/pki"
@@ -32,7 +33,10 @@ type Deps struct {
 	Binaries  Binaries
 	Domain    string // a cluster's endpoint is <cluster>.<domain>
 	PublicURL string // of the gateway; the clusters' issuers of tokens lie below it
-	Log       *slog.Logger
+	// Egress is what clusters may call beyond HTTPS on the public Internet: HOST:PORT,
+	// CIDR, CIDR:PORT or :PORT. Usually it is empty.
+	Egress []string
+	Log    *slog.Logger
 }
 
 // Binaries are the static executables that control planes are made of.
@@ -89,15 +93,20 @@ func New(d Deps) (*App, error) {
 	if err := d.Binaries.resolve(); err != nil {
 		return nil, err
 	}
-	socket := func(id tenant.ClusterID) string {
-		return filepath.Join(d.Home.TenantRun(id), "kms", "kms.sock")
+	allowed, err := egress.ParseAllowed(d.Egress)
+	if err != nil {
+		return nil, fmt.Errorf("control planes: %w", err)
+	}
+	socket := func(name string) func(tenant.ClusterID) string {
+		return func(id tenant.ClusterID) string { return filepath.Join(d.Home.TenantRun(id), name, name+".sock") }
 	}
 	a := &App{
 		clusters:  postgres.Clusters{DB: d.DB},
 		work:      postgres.Work{DB: d.DB},
 		queue:     pg.Queue{DB: d.DB, Table: postgres.Table, Log: d.Log},
 		keys:      &pki.Keys{DB: d.DB, Secrets: d.Secrets, Domain: d.Domain, Now: now},
-		kms:       kms.New(d.Secrets, socket, d.Log),
+		kms:       kms.New(d.Secrets, socket("kms"), d.Log),
+		egress:    egress.New(allowed, egress.Machine(), egress.DefaultLimits(), socket("egress"), d.Log),
 		oci:       runtime.NewOCI(d.Home, runc.Runc{Binary: d.Binaries.Runc, Root: d.Home.Runc()}, d.Log),
 		events:    d.Events,
 		domain:    d.Domain,
@@ -113,7 +122,7 @@ func New(d Deps) (*App, error) {
 	a.deaths = &reconcile.Deaths{Wake: a.noteDeath}
 	a.place = &reconcile.Place{
 		Host:    reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes},
-		Runtime: a.oci, Keys: a.keys, KMS: a.kms, API: a.api,
+		Runtime: a.oci, Keys: a.keys, KMS: a.kms, Egress: a.egress, API: a.api,
 		Dependents: lateDependents{&a.dependents}, Now: now, Watch: a.deaths.Watch,
 	}
 	a.reconciler = &reconcile.Reconciler{Store: a.work, World: a.place, Log: d.Log, Now: now}

@@ -45,6 +45,7 @@ type World struct {
 	keyFiles  bool
 	files     bool
 	serving   bool
+	wayOut    bool
 	dataKey   bool
 	published bool
 	data      bool
@@ -66,7 +67,7 @@ func New(c controlplane.Cluster) *World {
 // that was restarted, it knows nothing but what it reads.
 func (w *World) Reconcile(ctx context.Context) (time.Duration, error) {
 	place := &reconcile.Place{
-		Host: w, Runtime: w, Keys: keys{w}, KMS: kms{w}, API: w, Dependents: w, Now: w.Now,
+		Host: w, Runtime: w, Keys: keys{w}, KMS: kms{w}, Egress: egress{w}, API: w, Dependents: w, Now: w.Now,
 	}
 	r := reconcile.Reconciler{Store: w, World: place, Log: slog.New(slog.DiscardHandler), Now: w.Now}
 	return r.Reconcile(ctx, pg.Lease{ID: string(w.Cluster().ID)})
@@ -149,7 +150,7 @@ func (w *World) Left() (left []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, there := range map[string]bool{
-		"keys": w.issued, "key files": w.keyFiles, "files": w.files, "kms socket": w.serving, "data key": w.dataKey,
+		"keys": w.issued, "key files": w.keyFiles, "files": w.files, "kms socket": w.serving, "egress socket": w.wayOut, "data key": w.dataKey,
 		"route": w.published, "data": w.data,
 	} {
 		if there {
@@ -235,7 +236,7 @@ func (w *World) Published(tenant.ClusterID) (bool, error) {
 
 // Start implements reconcile.Runtime.
 func (w *World) Start(_ context.Context, p reconcile.Process) error {
-	if !see(w, func() bool { return w.files && w.keyFiles && w.serving }) {
+	if !see(w, func() bool { return w.files && w.keyFiles && w.serving && w.wayOut }) {
 		return fmt.Errorf("%s was started before its files were there", p.Name)
 	}
 	return w.effect(func() {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -57,15 +58,17 @@ type installation struct {
 	secrets seal.Store
 	org     tenant.OrganizationID
 	app     *controlplaneapp.App
+	egress  []string // what clusters may call beyond the public Internet
+	log     journal
 	stop    func()
 }
 
-func install(t *testing.T) *installation {
+func install(t *testing.T, egress ...string) *installation {
 	h, err := home.At(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &installation{t: t, db: pgtest.New(t), home: h, org: tenant.NewOrganizationID()}
+	i := &installation{t: t, db: pgtest.New(t), home: h, org: tenant.NewOrganizationID(), egress: egress}
 	i.exec("INSERT INTO organizations (id, name) VALUES ($1, 'test')", i.org)
 	if i.secrets, err = seal.Open(t.Context(), i.db, h.Path("master.key")); err != nil {
 		t.Fatal(err)
@@ -114,12 +117,12 @@ func (i *installation) binary(name string) string {
 func (i *installation) start() {
 	i.t.Helper()
 	app, err := controlplaneapp.New(controlplaneapp.Deps{
-		DB: i.db, Home: i.home, Secrets: i.secrets, Domain: domain, PublicURL: public,
+		DB: i.db, Home: i.home, Secrets: i.secrets, Domain: domain, PublicURL: public, Egress: i.egress,
 		Binaries: controlplaneapp.Binaries{
 			Etcd: i.binary("marina-etcd"), Runc: i.binary("runc"),
 			Kubernetes: map[string]string{"1.37": i.binary(artifacts.Kubernetes("1.37"))},
 		},
-		Log: slog.New(slog.NewTextHandler(i.t.Output(), nil)),
+		Log: slog.New(slog.NewTextHandler(io.MultiWriter(i.t.Output(), &i.log), nil)),
 	})
 	if err != nil {
 		i.t.Fatal(err)
@@ -253,7 +256,8 @@ func (i *installation) client(id tenant.ClusterID, cfg *rest.Config) kubernetes.
 
 // TestLife is one cluster's. Its parts build on one another.
 func TestLife(t *testing.T) {
-	i := install(t)
+	friend, foe := newProvider(t), newProvider(t)
+	i := install(t, friend.address)
 	ctx := t.Context()
 
 	begun := time.Now()
@@ -279,6 +283,8 @@ func TestLife(t *testing.T) {
 		!t.Run("secrets are sealed", func(t *testing.T) { sealed(t, i, c, k) }) ||
 		!t.Run("audit", func(t *testing.T) { audited(t, i, c) }) ||
 		!t.Run("issuer", func(t *testing.T) { issuer(t, i, c, k) }) ||
+		!t.Run("webhooks by URL", func(t *testing.T) { webhooks(t, k, friend, foe) }) ||
+		!t.Run("issuers of others", func(t *testing.T) { issuers(t, i, c, k, friend, foe) }) ||
 		!t.Run("death", func(t *testing.T) { death(t, i, c, k) }) ||
 		!t.Run("restart of marina", func(t *testing.T) { adopted(t, i, c, k) }) ||
 		!t.Run("delete", func(t *testing.T) { deleted(t, i, c) }) {

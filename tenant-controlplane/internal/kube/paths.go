@@ -4,6 +4,7 @@ package kube
 const (
 	SocketsDir = "/run/tenant"        // shared by etcd and the stack, writable
 	KMSDir     = "/run/kms"           // holds the socket of the KMS plugin
+	EgressDir  = "/run/egress"        // holds the socket of the way to the Internet
 	PKIDir     = "/etc/marina/pki"    // unsealed key files, named by package pki
 	ConfigDir  = "/etc/marina/config" // what Files returns
 	EtcdDir    = "/var/lib/etcd"
@@ -35,6 +36,7 @@ const (
 	tunnelFrontend = "/tmp/tunnel.sock"
 
 	kmsEndpoint  = "unix://" + KMSDir + "/kms.sock"
+	egressSocket = EgressDir + "/egress.sock"
 	etcdEndpoint = "unix://" + SocketsDir + "/" + EtcdSocket
 )
 

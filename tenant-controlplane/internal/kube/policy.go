@@ -27,7 +27,9 @@ resources:
 `
 
 // egress sends everything that goes to nodes, pods and Services through the
-// tunnel. Other traffic (etcd) is on unix sockets.
+// tunnel. What the owner names by URL (webhooks, issuers of tokens) goes through the
+// hosting layer's proxy, which lets only the public Internet be reached. Other
+// traffic (etcd) is on unix sockets.
 const egress = `apiVersion: apiserver.k8s.io/v1beta1
 kind: EgressSelectorConfiguration
 egressSelections:
@@ -37,6 +39,12 @@ egressSelections:
     transport:
       uds:
         udsName: ` + tunnelFrontend + `
+- name: controlplane
+  connection:
+    proxyProtocol: HTTPConnect
+    transport:
+      uds:
+        udsName: ` + egressSocket + `
 `
 
 // auditPolicy notes who did what from where, and no contents: bodies hold

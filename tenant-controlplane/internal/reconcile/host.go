@@ -38,10 +38,16 @@ type Files struct {
 	Kubernetes map[string]string // by minor
 }
 
+// systemRoots is where Debian and Ubuntu keep the certificates of public
+// authorities, and where Go's crypto/x509 looks for them. An API server that calls a
+// public webhook or token issuer trusts what this machine does.
+const systemRoots = "/etc/ssl/certs"
+
 // Below a cluster's directory of sockets and keys, which is on a tmpfs.
 const (
 	socketsDir = "sock"
 	kmsDir     = "kms"
+	egressDir  = "egress"
 	pkiDir     = "pki"
 	configDir  = "config"
 )
@@ -73,6 +79,7 @@ func (f Files) directories(c controlplane.Cluster) []directory {
 		{run, 0o700, 0, 0},
 		{filepath.Join(run, socketsDir), 0o770, etcd, etcd},
 		{filepath.Join(run, kmsDir), 0o750, 0, etcd},
+		{filepath.Join(run, egressDir), 0o750, 0, etcd},
 		{filepath.Join(run, pkiDir), 0o750, 0, etcd},
 		{filepath.Join(run, configDir), 0o750, 0, etcd},
 		{data, 0o700, 0, 0},
@@ -165,6 +172,7 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 		Mounts: []Mount{
 			{Source: filepath.Join(run, socketsDir), Target: kube.SocketsDir},
 			{Source: filepath.Join(run, kmsDir), Target: kube.KMSDir, ReadOnly: true},
+			{Source: filepath.Join(run, egressDir), Target: kube.EgressDir, ReadOnly: true},
 			{Source: filepath.Join(run, pkiDir), Target: kube.PKIDir, ReadOnly: true},
 			{Source: filepath.Join(run, configDir), Target: kube.ConfigDir, ReadOnly: true},
 			{Source: filepath.Join(data, auditDir), Target: kube.AuditDir},
@@ -172,6 +180,9 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 		Tmpfs:    []string{"/tmp"},
 		LogFile:  filepath.Join(data, logDir, "stack.log"),
 		Revision: revision(kube.Files(c)),
+	}
+	if info, err := os.Stat(systemRoots); err == nil && info.IsDir() {
+		stack.Mounts = append(stack.Mounts, Mount{Source: systemRoots, Target: systemRoots, ReadOnly: true})
 	}
 	return etcd, stack, nil
 }

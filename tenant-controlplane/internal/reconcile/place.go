@@ -17,6 +17,7 @@ type Place struct {
 	Runtime    Runtime
 	Keys       Keys
 	KMS        KMS
+	Egress     Egress
 	API        API
 	Dependents Dependents // nil: there are none
 	Now        func() time.Time
@@ -65,7 +66,7 @@ func (p *Place) Look(ctx context.Context, c controlplane.Cluster) (seen controlp
 }
 
 func (p *Place) prepared(ctx context.Context, c controlplane.Cluster) (bool, error) {
-	if !p.KMS.Serving(c.ID) {
+	if !p.KMS.Serving(c.ID) || !p.Egress.Serving(c.ID) {
 		return false, nil
 	}
 	if ok, err := p.Host.Prepared(c); !ok || err != nil {
@@ -145,7 +146,7 @@ func (p *Place) takeAway(ctx context.Context, c controlplane.Cluster, step contr
 		return p.Runtime.Stop(ctx, c.ID, Etcd, grace(c))
 	case controlplane.RemoveData:
 		p.API.Forget(c.ID)
-		if err := p.KMS.Close(c.ID); err != nil {
+		if err := errors.Join(p.KMS.Close(c.ID), p.Egress.Close(c.ID)); err != nil {
 			return err
 		}
 		return p.Runtime.Remove(ctx, c.ID)
@@ -176,8 +177,16 @@ func (p *Place) prepare(ctx context.Context, c controlplane.Cluster) error {
 	if err := p.Keys.Materialize(ctx, c, dir, uid, gid); err != nil {
 		return fmt.Errorf("unseal keys: %w", err)
 	}
+	return p.serve(ctx, c, gid)
+}
+
+// serve opens the sockets at which c's processes find this program.
+func (p *Place) serve(ctx context.Context, c controlplane.Cluster, gid int) error {
 	if err := p.KMS.Serve(ctx, c.ID, gid); err != nil {
 		return fmt.Errorf("serve the encryption of Secrets: %w", err)
+	}
+	if err := p.Egress.Serve(ctx, c.ID, gid); err != nil {
+		return fmt.Errorf("serve the way to the Internet: %w", err)
 	}
 	return nil
 }
@@ -195,7 +204,7 @@ func (p *Place) Adopt(ctx context.Context, c controlplane.Cluster) error {
 		return err
 	}
 	_, _, gid := p.Host.KeysDir(c)
-	return p.KMS.Serve(ctx, c.ID, gid)
+	return p.serve(ctx, c, gid)
 }
 
 // await returns when c's health is not what was seen any more, when a process has

@@ -63,7 +63,7 @@ var wishes = []struct {
 	},
 }
 
-var whole = []string{"data", "data key", "files", "key files", "keys", "kms socket", "process etcd", "process stack", "route"}
+var whole = []string{"data", "data key", "egress socket", "files", "key files", "keys", "kms socket", "process etcd", "process stack", "route"}
 
 // TestEveryCrashPoint fails each effect of a cluster's life in turn, before and
 // after it takes hold, and asks for the same end every time. It needs no list of

@@ -129,6 +129,18 @@ type KMS interface {
 	Destroy(ctx context.Context, id tenant.ClusterID) error
 }
 
+// Egress is the way out of clusters to the Internet, on one socket each. Methods are
+// idempotent and safe for concurrent use.
+type Egress interface {
+	// Serve opens TenantRun(id)/egress/egress.sock, in a directory that exists, and
+	// serves it in the background until Close; the socket's group is gid.
+	Serve(ctx context.Context, id tenant.ClusterID, gid int) error
+	// Serving reports whether Serve has been called and the socket is there.
+	Serving(id tenant.ClusterID) bool
+	// Close cuts a cluster's connections and stops serving it.
+	Close(id tenant.ClusterID) error
+}
+
 // Host is what a cluster has on this machine besides its processes. All methods
 // are idempotent and safe for concurrent use.
 type Host interface {
