@@ -10,22 +10,19 @@ import (
 	"time"
 )
 
-// A client that is gone without a word is noticed after 30 + 3×10 seconds.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
-
 // handle carries one connection to its end, which is at the latest when ctx is
 // done.
-func (r *Router) handle(ctx context.Context, c *net.TCPConn, side Side) {
+func (r *Router) handle(ctx context.Context, c *net.TCPConn, from origin) {
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
-	err := r.carry(ctx, c)
+	err := r.carry(ctx, c, from)
 	if no, ok := errors.AsType[*refusal](err); ok {
-		r.refuse(ctx, c, side, no)
+		r.refuse(ctx, c, from.side, no)
 		return
 	}
 	_ = c.Close() // both ways have ended, or were cut
 	if err != nil && ctx.Err() == nil {
-		r.config.Log.DebugContext(ctx, "connection broke", "side", side.String(), "client", c.RemoteAddr().String(), "error", err)
+		r.config.Log.DebugContext(ctx, "connection broke", "side", from.side.String(), "client", c.RemoteAddr().String(), "error", err)
 	}
 }
 
@@ -43,12 +40,12 @@ func (r *Router) refuse(ctx context.Context, c *net.TCPConn, side Side, no *refu
 }
 
 // carry finds out where a connection wants to go and brings it there.
-func (r *Router) carry(ctx context.Context, c *net.TCPConn) error {
-	if err := errors.Join(c.SetKeepAliveConfig(keepAlive), c.SetDeadline(time.Now().Add(r.config.HandshakeTimeout))); err != nil {
+func (r *Router) carry(ctx context.Context, c *net.TCPConn, from origin) error {
+	if err := errors.Join(c.SetKeepAliveConfig(r.config.KeepAlive), c.SetDeadline(time.Now().Add(r.config.HandshakeTimeout))); err != nil {
 		return err
 	}
 	var pushed atomic.Bool
-	leave := r.queue.enter(func() {
+	leave := r.queue.enter(from, func() {
 		pushed.Store(true)
 		_ = c.SetDeadline(time.Unix(0, 0)) // it is closed by the goroutine that reads
 	})
@@ -66,10 +63,10 @@ func (r *Router) carry(ctx context.Context, c *net.TCPConn) error {
 		return errUnknownName()
 	}
 	if d.service == podAPI {
-		return madeRoom(&pushed, r.carryPod(ctx, c, h, handshaken))
+		return madeRoom(&pushed, r.carryPod(ctx, c, from, h, handshaken))
 	}
 	handshaken()
-	return r.carryTo(ctx, d, c, h.raw)
+	return r.carryTo(ctx, d, c, from, h.raw)
 }
 
 // madeRoom replaces the error of a handshake that was pushed out of the queue.
@@ -82,11 +79,11 @@ func madeRoom(pushed *atomic.Bool, err error) error {
 
 // carryTo joins client with the server of d, which gets first before anything
 // else, and returns when both are done with each other.
-func (r *Router) carryTo(ctx context.Context, d destination, client duplex, first []byte) error {
-	if !r.counted.enterFor(d) {
+func (r *Router) carryTo(ctx context.Context, d destination, client duplex, from origin, first []byte) error {
+	if !r.counted.enterFor(d, from) {
 		return &refusal{reason: busy, reset: true}
 	}
-	defer r.counted.leaveFor(d)
+	defer r.counted.leaveFor(d, from)
 	server, err := r.open(ctx, d, client, first)
 	if err != nil {
 		return err

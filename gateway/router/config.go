@@ -48,6 +48,12 @@ type Config struct {
 	Drain            time.Duration // for open connections to end after Run was told to stop; default: none
 	Retire           time.Duration // for open connections to end after the sockets were handed over; default 24 h
 
+	// KeepAlive finds out about clients that are gone without a word. Default: after
+	// 30 + 3×10 s.
+	KeepAlive net.KeepAliveConfig
+
+	// Limits. Nobody who wants more than others, by address or by name, gets more than
+	// there is left for others; see counted.
 	MaxConnections int // all together; default 20 000, or fewer if the limit of open files demands it
 	MaxPerName     int // to one name, of one protocol; default 2 000
 	MaxHandshakes  int // not yet past their handshake; default 1 024
@@ -79,6 +85,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.DialTimeout = cmp.Or(c.DialTimeout, 10*time.Second)
 	c.Linger = cmp.Or(c.Linger, 30*time.Second)
 	c.Recheck = cmp.Or(c.Recheck, 10*time.Second)
+	if c.KeepAlive == (net.KeepAliveConfig{}) {
+		c.KeepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+	}
 	c.MaxConnections = cmp.Or(c.MaxConnections, 20_000)
 	c.MaxPerName = cmp.Or(c.MaxPerName, 2_000)
 	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, 1_024)

@@ -82,11 +82,16 @@ func start(tb testing.TB, change func(*router.Config)) *world {
 // listen serves one more address until the test ends.
 func (w *world) listen(tb testing.TB, address string) string {
 	tb.Helper()
+	return w.listenOn(tb, address, router.Public)
+}
+
+func (w *world) listenOn(tb testing.TB, address string, side router.Side) string {
+	tb.Helper()
 	ln, err := net.Listen("tcp", address)
 	check(tb, err)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- w.Serve(ctx, ln.(*net.TCPListener), router.Public) }()
+	go func() { served <- w.Serve(ctx, ln.(*net.TCPListener), side) }()
 	tb.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
@@ -127,9 +132,12 @@ func (w *world) connect(tb testing.TB) *net.TCPConn {
 	return c
 }
 
-func (w *world) dial(tb testing.TB) (*net.TCPConn, error) {
+func (w *world) dial(tb testing.TB) (*net.TCPConn, error) { return w.dialFrom(tb, nil) }
+
+func (w *world) dialFrom(tb testing.TB, local net.Addr) (*net.TCPConn, error) {
 	tb.Helper()
-	c, err := net.Dial("tcp", w.address)
+	dialer := net.Dialer{LocalAddr: local}
+	c, err := dialer.Dial("tcp", w.address)
 	if err != nil {
 		return nil, err
 	}
@@ -137,10 +145,24 @@ func (w *world) dial(tb testing.TB) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), c.SetDeadline(time.Now().Add(patience))
 }
 
+// address is one of many addresses that a client of this machine may have.
+func address(n int) net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+n/250), byte(1+n%250))} }
+
 // secure opens a TLS connection through the router.
 func (w *world) secure(tb testing.TB, config *tls.Config) (*tls.Conn, error) {
 	tb.Helper()
-	raw, err := w.dial(tb)
+	return w.secureVia(tb, nil, config)
+}
+
+// secureFrom is secure for a client at one of many addresses.
+func (w *world) secureFrom(tb testing.TB, n int, config *tls.Config) (*tls.Conn, error) {
+	tb.Helper()
+	return w.secureVia(tb, address(n), config)
+}
+
+func (w *world) secureVia(tb testing.TB, local net.Addr, config *tls.Config) (*tls.Conn, error) {
+	tb.Helper()
+	raw, err := w.dialFrom(tb, local)
 	if err != nil {
 		return nil, err
 	}

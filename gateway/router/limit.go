@@ -2,52 +2,110 @@ package router
 
 import (
 	"container/list"
+	"net"
+	"net/netip"
 	"sync"
 )
 
-// counted limits how many connections there are, all together and for each
-// destination.
+// origin is who a connection comes from, as far as one can tell: an IPv4 address,
+// or an IPv6 network of the size that one customer of a provider gets (RFC 6177),
+// on one of the router's sides.
+type origin struct {
+	side Side
+	net  netip.Prefix
+}
+
+func originOf(c net.Conn, side Side) origin {
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return origin{side: side}
+	}
+	ip := a.AddrPort().Addr().Unmap().WithZone("")
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	prefix, err := ip.Prefix(bits)
+	if err != nil { // no address at all
+		return origin{side: side}
+	}
+	return origin{side, prefix}
+}
+
+// counted limits how many connections there are: all together, for each
+// destination, and from each origin.
+//
+// Nobody's share is fixed. An origin, or a destination, that wants more may have
+// as many connections as there are places free (Choudhury and Hahne, "Dynamic
+// queue length thresholds for shared-memory packet switches", 1998): one that wants
+// all gets half, two a third each, and however many there are, there is a place for
+// somebody who has none. Within a destination's places the same holds for origins:
+// a stranger who floods a cluster's name leaves room for its owner.
 type counted struct {
 	max, maxEach int
 
 	mu   sync.Mutex
 	all  int
+	from map[origin]int
 	each map[destination]int
+	pair map[pair]int
+}
+
+// pair is an origin's share of a destination.
+type pair struct {
+	destination
+	origin
+}
+
+func newCounted(most, mostEach int) *counted {
+	return &counted{max: most, maxEach: mostEach, from: map[origin]int{}, each: map[destination]int{}, pair: map[pair]int{}}
 }
 
 // enter counts a connection; leave must follow if, and only if, ok.
-func (c *counted) enter() (ok bool) {
+func (c *counted) enter(o origin) (ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= c.max {
+	if c.from[o] >= c.max-c.all {
 		return false
 	}
 	c.all++
+	c.from[o]++
 	return true
 }
 
-func (c *counted) leave() {
+func (c *counted) leave(o origin) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all--
+	less(c.from, o)
 }
 
-// enterFor counts a connection for d; leaveFor must follow if, and only if, ok.
-func (c *counted) enterFor(d destination) (ok bool) {
+// enterFor counts a connection, one that has entered, for d; leaveFor must follow
+// if, and only if, ok.
+func (c *counted) enterFor(d destination, o origin) (ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.each[d] >= c.maxEach {
+	p := pair{d, o}
+	// This connection has a place already, so that one for itself need not be free.
+	if c.each[d] > c.max-c.all || c.pair[p] >= c.maxEach-c.each[d] {
 		return false
 	}
 	c.each[d]++
+	c.pair[p]++
 	return true
 }
 
-func (c *counted) leaveFor(d destination) {
+func (c *counted) leaveFor(d destination, o origin) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.each[d]--; c.each[d] == 0 {
-		delete(c.each, d)
+	less(c.each, d)
+	less(c.pair, pair{d, o})
+}
+
+// less counts one down and forgets what has come to nothing.
+func less[K comparable](m map[K]int, k K) {
+	if m[k]--; m[k] == 0 {
+		delete(m, k)
 	}
 }
 
@@ -57,36 +115,86 @@ func (c *counted) open() int {
 	return c.all
 }
 
-// queue bounds how many clients may be in their handshake. When it is full the
-// oldest has to go: an honest handshake takes one round trip, so the oldest is
-// most likely one that is held open on purpose, and whoever holds many open
-// only pushes out their own.
+// queue bounds how many clients may be in their handshake. When it is full, one
+// has to go: the oldest of the origin that has the most. An honest handshake takes
+// one round trip, so the oldest is most likely one that is held open on purpose,
+// and whoever holds many open only pushes out their own.
 type queue struct {
 	max int
 
-	mu    sync.Mutex
-	order list.List // of func(), oldest first
+	mu      sync.Mutex
+	len     int
+	entered uint64
+	order   map[origin]*list.List // of waiting, oldest first; none is empty
 }
+
+// waiting is a place in a queue.
+type waiting struct {
+	number uint64 // in the order of entering
+	cut    func()
+}
+
+func newQueue(most int) *queue { return &queue{max: most, order: map[origin]*list.List{}} }
 
 // enter takes a place; cut, which must not block, is called if it has to be
 // given up. The returned function gives the place back, and may be called again;
 // after it has returned, cut is not called.
-func (q *queue) enter(cut func()) (leave func()) {
+func (q *queue) enter(o origin, cut func()) (leave func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.order.Len() >= q.max {
-		q.order.Remove(q.order.Front()).(func())()
+	if q.len >= q.max {
+		o, place := q.worst()
+		q.remove(o, place)
+		place.Value.(waiting).cut()
 	}
-	mine := q.order.PushBack(cut)
+	mine := q.order[o]
+	if mine == nil {
+		mine = list.New()
+		q.order[o] = mine
+	}
+	q.entered++
+	place := mine.PushBack(waiting{q.entered, cut})
+	q.len++
+	in := true
 	return func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.order.Remove(mine) // does nothing when it is gone already
+		if in {
+			in = false
+			q.remove(o, place)
+		}
 	}
 }
 
-func (q *queue) len() int {
+// remove does nothing when the place was given up before.
+func (q *queue) remove(o origin, place *list.Element) {
+	l := q.order[o]
+	if l == nil {
+		return
+	}
+	before := l.Len()
+	l.Remove(place)
+	q.len -= before - l.Len()
+	if l.Len() == 0 {
+		delete(q.order, o)
+	}
+}
+
+// worst is the place that has to be given up.
+func (q *queue) worst() (of origin, place *list.Element) {
+	most := 0
+	for o, l := range q.order {
+		front := l.Front()
+		if l.Len() > most || l.Len() == most && front.Value.(waiting).number < place.Value.(waiting).number {
+			of, place, most = o, front, l.Len()
+		}
+	}
+	return of, place
+}
+
+// waits says how many clients are in their handshake.
+func (q *queue) waits() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.order.Len()
+	return q.len
 }

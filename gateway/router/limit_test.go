@@ -16,9 +16,14 @@ func TestConnectionsPerName(t *testing.T) {
 	full := newCluster(t).serveAPI(t, echo).publish(t, w)
 	other := newCluster(t).serveAPI(t, echo).publish(t, w)
 	node := w.newNode(t, full)
-	open := fill(t, w, full, 3)
-
-	if _, err := w.secure(t, full.client()); !ended(err) {
+	var open []*tls.Conn
+	for n := range 3 {
+		conn, err := w.secureFrom(t, n, full.client())
+		check(t, err)
+		ask(t, conn, "hello")
+		open = append(open, conn)
+	}
+	if _, err := w.secureFrom(t, 3, full.client()); !ended(err) {
 		t.Errorf("handshake = %v, want the fourth connection reset", err)
 	}
 	if n := w.Stats().Refused["busy"]; n != 1 {
@@ -29,7 +34,7 @@ func TestConnectionsPerName(t *testing.T) {
 
 	check(t, open[0].Close())
 	eventually(t, "a place is free again", func() bool {
-		conn, err := w.secure(t, full.client())
+		conn, err := w.secureFrom(t, 3, full.client())
 		return err == nil && conn.Close() == nil
 	})
 }
@@ -37,9 +42,15 @@ func TestConnectionsPerName(t *testing.T) {
 func TestConnectionsInAll(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *router.Config) { c.MaxConnections = 3 })
+	var open []*tls.Conn
+	for n := range 3 {
+		c := newCluster(t).serveAPI(t, echo).publish(t, w)
+		conn, err := w.secureFrom(t, n, c.client())
+		check(t, err)
+		open = append(open, conn)
+	}
 	c := newCluster(t).serveAPI(t, echo).publish(t, w)
-	open := fill(t, w, c, 3)
-	if _, err := w.secure(t, c.client()); !ended(err) {
+	if _, err := w.secureFrom(t, 3, c.client()); !ended(err) {
 		t.Errorf("handshake = %v, want the fourth connection reset", err)
 	}
 	for _, conn := range open {
@@ -47,7 +58,7 @@ func TestConnectionsInAll(t *testing.T) {
 	}
 	check(t, open[0].Close())
 	eventually(t, "a place is free again", func() bool {
-		conn, err := w.secure(t, c.client())
+		conn, err := w.secureFrom(t, 3, c.client())
 		return err == nil && conn.Close() == nil
 	})
 }

@@ -3,6 +3,7 @@ package router
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/marina-cloud/marina/internal/tenant"
 )
@@ -33,6 +34,9 @@ type destination struct {
 // parse reads the destination from what a ClientHello says. Names compare
 // without regard to case (RFC 4343).
 func parse(domain, name string, protocols []string) (d destination, ok bool) {
+	if strings.ContainsFunc(name, func(c rune) bool { return c > unicode.MaxASCII }) {
+		return destination{}, false // lower case would make a k of U+212A, the Kelvin sign
+	}
 	label, ok := strings.CutSuffix(strings.ToLower(name), "."+strings.ToLower(domain))
 	if !ok {
 		return destination{}, false

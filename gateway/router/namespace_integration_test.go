@@ -125,6 +125,47 @@ func TestNodesSideIsHandedOver(t *testing.T) {
 	}
 }
 
+// TestClientGoneWithoutAWord: a client whose machine or network is gone sends no
+// end, and must not hold a place for ever; one that is only silent keeps its own.
+func TestClientGoneWithoutAWord(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *router.Config) {
+		c.KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 2}
+	})
+	c := newCluster(t).serveAPI(t, echo).publish(t, w)
+	gone, stays := filepath.Join(shortDir(t), "namespace"), filepath.Join(shortDir(t), "namespace")
+	connect := func(path string) net.Conn {
+		makeNamespace(t, path)
+		var ln net.Listener
+		var conn *tls.Conn
+		var err error
+		within(t, path, func() { ln, err = net.Listen("tcp", "127.0.0.1:0") })
+		check(t, err)
+		ctx, stop := context.WithCancel(context.Background())
+		served := make(chan error, 1)
+		go func() { served <- w.Serve(ctx, ln.(*net.TCPListener), router.Nodes) }()
+		t.Cleanup(func() {
+			stop()
+			check(t, <-served)
+		})
+		dialer := &net.Dialer{KeepAlive: -1}
+		within(t, path, func() { conn, err = tls.DialWithDialer(dialer, "tcp", ln.Addr().String(), c.client()) })
+		check(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		ask(t, conn, "hello")
+		return conn
+	}
+	connect(gone)
+	silent := connect(stays)
+	within(t, gone, func() {
+		lo, err := netlink.LinkByName("lo")
+		check(t, err)
+		check(t, netlink.LinkSetDown(lo)) // from here on nothing arrives
+	})
+	eventually(t, "the place of the client that is gone is free", func() bool { return w.Stats().Open == 1 })
+	ask(t, silent, "control: still here")
+}
+
 // namespaceOfProcess says in which network namespace every thread is, once those
 // that went elsewhere have ended.
 func namespaceOfProcess(t *testing.T) string {

@@ -28,8 +28,8 @@ func (s Side) String() string { return [sides]string{"public", "nodes"}[s] }
 type Router struct {
 	config   Config
 	keyring  keyring
-	counted  counted
-	queue    queue
+	counted  *counted
+	queue    *queue
 	counters counters
 	retired  atomic.Bool // its sockets are another router's now
 
@@ -52,8 +52,8 @@ func New(c Config) (*Router, error) {
 	return &Router{
 		config:  c,
 		keyring: keyring{dir: c.Certificates, log: c.Log},
-		counted: counted{max: c.MaxConnections, maxEach: c.MaxPerName, each: map[destination]int{}},
-		queue:   queue{max: c.MaxHandshakes},
+		counted: newCounted(c.MaxConnections, c.MaxPerName),
+		queue:   newQueue(c.MaxHandshakes),
 		held:    sockets{},
 		cuts:    map[*net.TCPConn]context.CancelFunc{},
 	}, nil
@@ -118,7 +118,8 @@ func (r *Router) Serve(ctx context.Context, ln *net.TCPListener, side Side) erro
 // accept starts carrying c.
 func (r *Router) accept(ctx context.Context, c *net.TCPConn, side Side) {
 	r.counters.accepted[side].Add(1)
-	if !r.counted.enter() {
+	from := originOf(c, side)
+	if !r.counted.enter(from) {
 		r.refuse(ctx, c, side, &refusal{reason: busy, reset: true})
 		return
 	}
@@ -128,7 +129,7 @@ func (r *Router) accept(ctx context.Context, c *net.TCPConn, side Side) {
 	defer r.mu.Unlock()
 	if r.stopping {
 		cut()
-		r.counted.leave()
+		r.counted.leave(from)
 		_ = c.Close()
 		return
 	}
@@ -136,12 +137,12 @@ func (r *Router) accept(ctx context.Context, c *net.TCPConn, side Side) {
 	r.carrying.Go(func() {
 		defer func() {
 			cut()
-			r.counted.leave()
+			r.counted.leave(from)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			delete(r.cuts, c)
 		}()
-		r.handle(ctx, c, side)
+		r.handle(ctx, c, from)
 	})
 }
 

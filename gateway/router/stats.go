@@ -26,7 +26,7 @@ type counters struct {
 func (r *Router) Stats() Stats {
 	s := Stats{
 		Open:        r.counted.open(),
-		Handshaking: r.queue.len(),
+		Handshaking: r.queue.waits(),
 		Accepted:    make(map[string]int64, sides),
 		Carried:     make(map[string]int64, services),
 		Refused:     make(map[string]int64, reasons),
