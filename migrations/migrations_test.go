@@ -44,6 +44,13 @@ func TestApplyTogether(t *testing.T) {
 		}
 		wg.Wait()
 	}
+	newest, err := migrations.Newest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version, err := migrations.Version(t.Context(), dsn); err != nil || version != newest || newest < 4 {
+		t.Errorf("the schema has version %d, %v; the newest is %d", version, err, newest)
+	}
 	made, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)

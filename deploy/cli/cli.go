@@ -30,7 +30,8 @@ type env struct {
 
 // Main runs the command line args and returns the process's exit status: 0 when
 // all went well, 2 when the command was not understood, 3 from `marina status`
-// when Marina does not run, 130 after an interrupt, else 1. `marina kubectl` ends
+// when Marina does not run, 4 from `marina backup` when clusters are missing in it,
+// 130 after an interrupt, else 1. `marina kubectl` ends
 // with kubectl's.
 func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	e := &env{out: out, errs: errs, steps: progress.New(errs)}
@@ -74,7 +75,7 @@ func (e *env) root() *cobra.Command {
 		}
 	}
 	add("use", e.signupCommand(), e.loginCommand(), e.clustersCommand(), e.poolsCommand(), e.nodesCommand(), e.kubeconfigCommand(), e.kubectlCommand())
-	add("host", e.upCommand(), e.downCommand(), e.statusCommand(), e.serveCommand(), e.routerCommand())
+	add("host", e.upCommand(), e.downCommand(), e.statusCommand(), e.backupCommand(), e.restoreCommand(), e.serveCommand(), e.routerCommand())
 	return root
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/marina-cloud/marina/deploy/backup"
 	"github.com/marina-cloud/marina/deploy/client"
 )
 
@@ -56,7 +57,12 @@ func (e *env) hint(err error) string {
 	if _, ok := errors.AsType[*client.Unreachable](err); ok {
 		return "On its machine `" + e.marina() + " status` says whether it runs, and `" + e.marina() + " up` starts it; --server names another one."
 	}
+	if _, ok := errors.AsType[*backup.IncompleteError](err); ok {
+		return "Look for another backup, or bring those clusters back empty, with their endpoints and credentials: --incomplete"
+	}
 	switch p, _ := errors.AsType[*client.Problem](err); {
+	case errors.Is(err, backup.ErrNoRecipient):
+		return "Make a key with `" + e.marina() + " backup keygen FILE`, or name one with --recipient or --recipients-file."
 	case errors.Is(err, errNotLoggedIn), p != nil && p.Status == 401 && p.Code != "bad_credentials":
 		return "Try `" + e.marina() + " login`, or `" + e.marina() + " signup` for a new account."
 	case p != nil && p.Code == "email_taken":

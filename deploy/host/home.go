@@ -13,12 +13,17 @@ import (
 
 // LockFile is locked for as long as a server runs in a home. That it exists marks
 // a directory as a home.
-func LockFile(h home.Home) string { return h.Path("marina.lock") }
+func LockFile(h home.Home) string { return h.Path(lockName) }
+
+const lockName = "marina.lock"
 
 // Claim makes a directory a home, unless it holds somebody's files: those would be
 // deleted together with the installation. It may be called again.
 func Claim(h home.Home) error {
 	if err := refuseForeign(h); err != nil {
+		return err
+	}
+	if err := Whole(h); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(h.Dir, 0o711); err != nil {
@@ -32,8 +37,9 @@ func Claim(h home.Home) error {
 }
 
 // harmless are what may lie in a directory before it becomes a home: a log-in to
-// another machine's Marina, and what mkfs leaves on a disk.
-var harmless = map[string]bool{"login.json": true, "lost+found": true}
+// another machine's Marina, what mkfs leaves on a disk, and the mark of a restore
+// that was interrupted at once.
+var harmless = map[string]bool{"login.json": true, "lost+found": true, restoringName: true}
 
 // refuseForeign keeps a mistyped --home from deleting somebody's files.
 func refuseForeign(h home.Home) error {

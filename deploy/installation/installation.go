@@ -66,6 +66,17 @@ func New(log io.Writer) (*Installation, error) {
 	return &Installation{Home: filepath.Join(dir, "home"), Marina: marina, Kubectl: kubectl, router: router, log: log}, nil
 }
 
+// Successor prepares an installation in another new home, at the addresses of this
+// one, which must be gone when the other starts.
+func (i *Installation) Successor() (*Installation, error) {
+	next, err := New(i.log)
+	if err != nil {
+		return nil, err
+	}
+	next.API, next.router, next.Env = i.API, i.router, i.Env
+	return next, nil
+}
+
 // freePort returns an address on which nothing listens. It has to be known
 // before: a router that is started again must listen where it did.
 func freePort() (string, error) {

@@ -75,14 +75,8 @@ func Run(ctx context.Context, c Config) error {
 
 // prepareHome makes the directories of a home and keeps other servers out of it.
 func prepareHome(h home.Home) (release func(), err error) {
-	// Others may pass through, to sockets and data of their own, but not look around.
-	for _, dir := range []string{h.Dir, h.Path("log"), filepath.Dir(h.Run()), h.Run()} {
-		if err := os.MkdirAll(dir, 0o711); err != nil {
-			return nil, fmt.Errorf("make %s: %w", dir, err)
-		}
-		if err := os.Chmod(dir, 0o711); err != nil { // whatever the umask was
-			return nil, fmt.Errorf("make %s: %w", dir, err)
-		}
+	if err := host.MakeDirectories(h); err != nil {
+		return nil, err
 	}
 	release, err = host.Lock(host.LockFile(h))
 	if errors.Is(err, host.ErrLocked) {
@@ -91,7 +85,10 @@ func prepareHome(h home.Home) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := inMemory(h); err != nil {
+	if err = host.Whole(h); err == nil {
+		err = inMemory(h)
+	}
+	if err != nil {
 		release()
 		return nil, err
 	}

@@ -23,8 +23,8 @@ import (
 const (
 	superuser = "postgres"
 	login     = "marina" // owns the database and may make roles; not a superuser
-	database  = "marina"
-	port      = "5432" // a part of the socket's name; nothing listens on a network
+	Database  = "marina" // the one database of a server
+	port      = "5432"   // a part of the socket's name; nothing listens on a network
 
 	startLimit = 2 * time.Minute // replaying the log after a crash takes time
 	stopLimit  = 30 * time.Second
@@ -120,7 +120,7 @@ func Bootstrap(ctx context.Context, socketDir string) error {
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is left to save
 	for _, step := range []struct{ there, make string }{
 		{"SELECT count(*) FROM pg_roles WHERE rolname = '" + login + "'", "CREATE ROLE " + login + " LOGIN CREATEROLE CREATEDB"},
-		{"SELECT count(*) FROM pg_database WHERE datname = '" + database + "'", "CREATE DATABASE " + database + " OWNER " + login},
+		{"SELECT count(*) FROM pg_database WHERE datname = '" + Database + "'", "CREATE DATABASE " + Database + " OWNER " + login},
 	} {
 		var n int
 		if err := conn.QueryRow(ctx, step.there).Scan(&n); err != nil {
@@ -137,7 +137,7 @@ func Bootstrap(ctx context.Context, socketDir string) error {
 }
 
 // DSN is how to reach the server's database as its owner, who is no superuser.
-func (s *Server) DSN() string { return DSN(s.cfg.SocketDir, database) }
+func (s *Server) DSN() string { return DSN(s.cfg.SocketDir, Database) }
 
 // Done is closed when the process has ended, for whatever reason.
 func (s *Server) Done() <-chan struct{} { return s.done }

@@ -7,6 +7,9 @@
 //
 //	marina-etcd --data-dir DIR --client unix:///run/tenant/etcd.sock [--quota-bytes N] [--log-level LEVEL]
 //	marina-etcd health --client unix:///run/tenant/etcd.sock [--timeout 5s]
+//	marina-etcd snapshot --data-dir DIR --file FILE
+//	marina-etcd check --file FILE
+//	marina-etcd restore --file FILE --data-dir DIR
 //
 // There is no TLS: whoever may open the socket may do everything. The socket
 // is created with mode 0770, so that is this user and this group.
@@ -41,8 +44,13 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) > 0 && args[0] == "health" {
-		return runHealth(ctx, args[1:])
+	if len(args) > 0 {
+		switch args[0] {
+		case "health":
+			return runHealth(ctx, args[1:])
+		case "snapshot", "check", "restore":
+			return runCopy(ctx, args[0], args[1:], os.Stdout)
+		}
 	}
 	return runServer(ctx, args)
 }

@@ -63,14 +63,20 @@ func (s Work) ByID(ctx context.Context, id tenant.ClusterID) (c controlplane.Clu
 // Alive returns all clusters that are not deleted.
 func (s Work) Alive(ctx context.Context) (cs []controlplane.Cluster, err error) {
 	err = s.DB.AsWorker(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT "+columns+" FROM clusters WHERE phase <> 'deleted' ORDER BY id")
-		if err != nil {
-			return err
-		}
-		cs, err = pgx.CollectRows(rows, scan)
+		cs, err = Alive(ctx, tx)
 		return err
 	})
 	return cs, err
+}
+
+// Alive returns all clusters that are not deleted, as a worker's transaction sees
+// them.
+func Alive(ctx context.Context, tx pgx.Tx) ([]controlplane.Cluster, error) {
+	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM clusters WHERE phase <> 'deleted' ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
 }
 
 // Wake makes a cluster due now.

@@ -64,6 +64,9 @@ func Sockets(h home.Home, id tenant.ClusterID) string {
 	return filepath.Join(h.TenantRun(id), socketsDir)
 }
 
+// EtcdData is the directory of a cluster's etcd.
+func EtcdData(h home.Home, id tenant.ClusterID) string { return filepath.Join(h.Tenant(id), etcdDir) }
+
 // directory is one directory of a cluster. What only the hosting layer may enter
 // belongs to root; processes see theirs through mounts, past the parents.
 type directory struct {
@@ -83,7 +86,7 @@ func (f Files) directories(c controlplane.Cluster) []directory {
 		{filepath.Join(run, pkiDir), 0o750, 0, etcd},
 		{filepath.Join(run, configDir), 0o750, 0, etcd},
 		{data, 0o700, 0, 0},
-		{filepath.Join(data, etcdDir), 0o700, etcd, etcd},
+		{EtcdData(f.Home, c.ID), 0o700, etcd, etcd},
 		{filepath.Join(data, auditDir), 0o700, stack, etcd},
 		{filepath.Join(data, logDir), 0o700, 0, 0},
 	}
@@ -159,7 +162,7 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 		MemoryBytes: etcdMemory, CPUs: etcdCPUs,
 		Mounts: []Mount{
 			{Source: filepath.Join(run, socketsDir), Target: kube.SocketsDir},
-			{Source: filepath.Join(data, etcdDir), Target: kube.EtcdDir},
+			{Source: EtcdData(f.Home, c.ID), Target: kube.EtcdDir},
 		},
 		LogFile: filepath.Join(data, logDir, "etcd.log"),
 	}
