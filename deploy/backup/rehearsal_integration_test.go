@@ -104,6 +104,7 @@ func TestRehearsal(t *testing.T) {
 	if found := v.Etcds[tenant.ClusterID(alpha)]; found.Keys < last {
 		t.Errorf("the backup of a stopped cluster holds %d keys, want what was written until it stopped, at least %d", found.Keys, last)
 	}
+	r.unreadable(beta, list[0].File)
 	r.mustFail("an installation lies there", "holds an installation", "restore", file, "--identity", r.identity)
 	take(t, first)
 
@@ -195,6 +196,51 @@ func (r *rehearsal) goesOn(a, b kubernetes.Interface, lost *core.ConfigMap) {
 	events, err := r.marina.Client.Events(r.Context(), clusterOf(r, "alpha"))
 	if err != nil || !strings.Contains(fmt.Sprint(events), "restored from a backup") {
 		r.Errorf("the owner is not told: %v, %v", events, err)
+	}
+}
+
+// unreadable damages a cluster's data for good: the others are saved, everybody is
+// told, and the older backup, which has all, stays.
+func (r *rehearsal) unreadable(id, older string) {
+	r.Helper()
+	h, err := home.At(r.marina.Home)
+	if err != nil {
+		r.Fatal(err)
+	}
+	wals, err := filepath.Glob(filepath.Join(h.Tenant(tenant.ClusterID(id)), "etcd", "member", "wal", "*.wal"))
+	if err != nil || len(wals) == 0 {
+		r.Fatalf("the log of %s: %v, %v", id, wals, err)
+	}
+	for _, f := range wals {
+		if err := os.WriteFile(f, []byte("not what etcd wrote"), 0o600); err != nil {
+			r.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(r.Context(), r.marina.Marina, "--home", r.marina.Home, "--json", "backup", "--to", r.vault, "--keep", "1")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if cmd.ProcessState.ExitCode() != 4 || !strings.Contains(said.String(), "beta ("+id+")") {
+		r.Fatalf("without the data of beta: %v, want exit status 4 and its name\n%s", err, &said)
+	}
+	var made backup.Made
+	r.decode(out, &made)
+	if len(made.Manifest.Incomplete()) != 1 || len(made.Removed) > 0 {
+		r.Errorf("the backup: %+v", made)
+	}
+	if _, err := os.Stat(older); err != nil {
+		r.Errorf("an incomplete backup replaced a complete one: %v", err)
+	}
+	other, err := r.marina.Successor()
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer take(r.T, other)
+	if _, err := other.Run(r.Context(), "restore", made.File, "--identity", r.identity); err == nil || !strings.Contains(err.Error(), "--incomplete") {
+		r.Errorf("a restoration of it: %v, want to be asked first", err)
+	}
+	if _, err := other.Run(r.Context(), "restore", made.File, "--identity", r.identity, "--incomplete"); err != nil {
+		r.Errorf("a restoration that was told so: %v", err)
 	}
 }
 

@@ -39,7 +39,7 @@ func (e *env) backupCommand() *cobra.Command {
 	help := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if to == "" {
-			if cmd.Flags().NFlag() > 0 {
+			if f := cmd.Flags(); f.Changed("keep") || f.Changed("recipient") || f.Changed("recipients-file") {
 				return &usageError{cmd, "--to is missing: name a directory or a new file on another disk"}
 			}
 			return help(cmd, args)
@@ -150,8 +150,9 @@ func (e *env) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify FILE --identity FILE",
 		Short: "Check that a backup can be restored",
-		Long:  "Read a backup to its end, compare every digest, check every page of every cluster's data, and read the dump of\nthe database. It needs no installation and no root. The exit status is 4 when the backup is sound but lacks clusters.",
-		Args:  takes("FILE"),
+		Long: "Read a backup to its end, compare every digest, check every page of every cluster's data, and read the\n" +
+			"dump of the database. It needs no installation and no root. The exit status is 4 when the backup is\nsound but lacks the data of clusters.",
+		Args: takes("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if identity == "" {
 				return &usageError{cmd, "--identity is missing: name the file that `marina backup keygen` made"}

@@ -39,8 +39,11 @@ type Source struct {
 // ErrNothing says that there is no data at all.
 var ErrNothing = errors.New("there is no data of an etcd")
 
-// errBusy says that somebody uses the data, without answering on the socket.
-var errBusy = errors.New("etcd runs but does not answer")
+// What may pass.
+var (
+	errBusy   = errors.New("etcd runs but does not answer") // somebody uses the data, and nobody is on the socket
+	errBroken = errors.New("etcd broke off")
+)
 
 // patience is how long an etcd may neither answer nor be stopped, as while it
 // starts, before its copy is given up.
@@ -54,11 +57,14 @@ func Take(ctx context.Context, s Source, file, scratch string) (revision int64, 
 	defer cancel()
 	for {
 		revision, err = take(ctx, waiting, s, file, scratch)
-		if err == nil || errors.Is(err, ErrNothing) {
-			return revision, err
+		if err == nil {
+			return revision, nil
 		}
 		if e := os.Remove(file); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			return 0, fmt.Errorf("remove what there is of a copy: %w", e)
+		}
+		if !errors.Is(err, errBusy) && !errors.Is(err, errBroken) {
+			return 0, err
 		}
 		select {
 		case <-ctx.Done():
@@ -120,7 +126,7 @@ func run(ctx context.Context, program string, args ...string) (c Copy, err error
 		if ctx.Err() != nil {
 			return c, ctx.Err()
 		}
-		return c, fmt.Errorf("%w: %s", err, lastLine(said.String()))
+		return c, fmt.Errorf("%w: %s", err, gist(said.String()))
 	}
 	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
 		return c, fmt.Errorf("read what marina-etcd says: %w", err)
@@ -128,7 +134,17 @@ func run(ctx context.Context, program string, args ...string) (c Copy, err error
 	return c, nil
 }
 
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
-	return text[strings.LastIndexByte(text, '\n')+1:]
+// gist is what a program said at its end: the cause of a panic, or the last line.
+func gist(text string) string {
+	var last string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic: ") {
+			return line
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return last
 }

@@ -123,7 +123,7 @@ func TestTakeWithoutEtcd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() }) // after the parallel cases
+	t.Cleanup(func() { db.Close() })                               // after the parallel cases
 	if err := unix.Flock(int(db.Fd()), unix.LOCK_EX); err != nil { // as etcd does
 		t.Fatal(err)
 	}
@@ -149,5 +149,18 @@ func TestTakeWithoutEtcd(t *testing.T) {
 				t.Errorf("left: %v", left)
 			}
 		})
+	}
+}
+
+func TestGist(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		"": "",
+		"{\"level\":\"warn\"}\nmarina-etcd: no\n":                                "marina-etcd: no",
+		"log\npanic: crc mismatch\n\ngoroutine 1 [running]:\nmain.go:37 +0xb5\n": "panic: crc mismatch",
+	} {
+		if got := gist(said); got != want {
+			t.Errorf("of %q remains %q, want %q", said, got, want)
+		}
 	}
 }

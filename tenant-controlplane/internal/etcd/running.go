@@ -45,7 +45,7 @@ func fromRunning(ctx, waiting context.Context, socket, file string) (revision in
 	defer dog.Stop()
 	r, err := client.Snapshot(receiving)
 	if err != nil {
-		return 0, fmt.Errorf("copy etcd: %w", err)
+		return 0, fmt.Errorf("%w: %w", errBroken, err)
 	}
 	defer r.Close()
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -54,13 +54,16 @@ func fromRunning(ctx, waiting context.Context, socket, file string) (revision in
 	}
 	d := digested{w: f, sum: sha256.New(), fed: func() { dog.Reset(stall) }}
 	_, err = io.Copy(&d, r)
+	if cause := context.Cause(receiving); err != nil && cause != nil {
+		err = cause
+	}
 	if err == nil && !d.whole() {
-		err = errors.New("it came without the digest that belongs to it")
+		err = errors.New("it ended without the digest that belongs to it")
+	}
+	if err != nil && d.failed == nil {
+		err = fmt.Errorf("%w: %w", errBroken, err)
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		if cause := context.Cause(receiving); cause != nil {
-			err = cause
-		}
 		return 0, fmt.Errorf("copy etcd: %w", err)
 	}
 	return status.Header.Revision, nil
@@ -72,6 +75,8 @@ type digested struct {
 	sum  hash.Hash
 	last []byte // not more than the size of a digest; not summed up yet
 	fed  func()
+
+	failed error // to pass on
 }
 
 func (d *digested) Write(p []byte) (int, error) {
@@ -81,7 +86,9 @@ func (d *digested) Write(p []byte) (int, error) {
 		d.sum.Write(d.last[:n])
 		d.last = append(d.last[:0], d.last[n:]...)
 	}
-	return d.w.Write(p)
+	n, err := d.w.Write(p)
+	d.failed = err
+	return n, err
 }
 
 func (d *digested) whole() bool { return string(d.last) == string(d.sum.Sum(nil)) }
