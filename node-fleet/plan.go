@@ -38,7 +38,7 @@ type (
 	// CreateMachine makes the node's machine, or starts it again, and learns its
 	// address.
 	CreateMachine struct{}
-	// GrantIdentity lets the identity certificate of the node's machine in.
+	// GrantIdentity lets the certificates of the node's machine in.
 	GrantIdentity struct{}
 	// AwaitReady waits a moment for the Node object to become Ready.
 	AwaitReady struct{}
@@ -49,7 +49,7 @@ type (
 	}
 	// Drain cordons the node and asks its pods to leave.
 	Drain struct{}
-	// RevokeIdentity shuts the machine's identity certificate out.
+	// RevokeIdentity shuts all certificates of the machine out.
 	RevokeIdentity struct{}
 	// DeleteMachine removes the machine and all that belongs to it.
 	DeleteMachine struct{}
@@ -155,7 +155,8 @@ type Seen struct {
 	ClusterDeleting bool // the whole cluster goes; nothing below Identity was looked at
 	Machine         bool // the machine exists
 	MachineRunning  bool
-	Identity        bool // the machine's identity certificate is let in
+	Identity        bool // the machine's certificates are let in, everywhere
+	HalfIdentity    bool // they are, but not everywhere
 	API             bool // the cluster's API server answered, so that the fields below are known
 	Object          bool // there is a Node object
 	Ready           bool // and it is Ready
@@ -240,7 +241,7 @@ func planRemoval(n Node, seen Seen, now time.Time) []Step {
 	case NodeDeleting, NodeDeleted:
 	}
 	var plan []Step
-	if seen.Identity {
+	if seen.Identity || seen.HalfIdentity {
 		plan = append(plan, RevokeIdentity{}) // first: what is going must not reach the API
 	}
 	if seen.Machine {

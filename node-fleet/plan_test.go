@@ -269,6 +269,11 @@ func TestPlanNode(t *testing.T) {
 			node: going(in(running, fleet.NodeDeleting)), seen: cluster,
 			want: []fleet.Step{fleet.RevokeIdentity{}, fleet.DeleteMachine{}, enter(fleet.NodeDeleted)},
 		},
+		"RemovesHalfAnIdentity": {
+			why:  "a crash in the middle of granting or revoking leaves no way in",
+			node: going(in(fresh, fleet.NodeDeleting)), seen: fleet.Seen{HalfIdentity: true},
+			want: []fleet.Step{fleet.RevokeIdentity{}, enter(fleet.NodeDeleted)},
+		},
 		"KeepsTrackOfObject": {
 			why:  "a Node object that cannot be seen now must not be forgotten; the machine need not wait for it",
 			node: going(in(running, fleet.NodeDeleting)), seen: fleet.Seen{Machine: true, MachineRunning: true},

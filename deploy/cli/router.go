@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +47,7 @@ func route(ctx context.Context, h home.Home, s host.RouterSettings, log *slog.Lo
 	}
 	defer func() { err = errors.Join(err, record.Ended()) }()
 	return router.Run(ctx, router.Config{
-		Listen: s.Listen, Domain: s.Domain, Routes: h.Routes(), Nodes: filepath.Join(h.Run(), "nodes"),
+		Listen: s.Listen, Domain: s.Domain, Routes: h.Routes(), Nodes: h.Nodes(),
 		NodeNamespace: h.NetworkNamespace(), NodePort: server.NodePort, Certificates: h.Router(), NodesSocket: h.NodesSocket(),
 		Control: h.RouterControl(), Handover: h.RouterHandover(), RetiredControl: record.RetiredControl(),
 		Log: log,

@@ -66,6 +66,16 @@ func (h Home) Tenant(id tenant.ClusterID) string { return h.Path("tenants", stri
 // TenantRun is the directory of a cluster's sockets and unsealed keys.
 func (h Home) TenantRun(id tenant.ClusterID) string { return filepath.Join(h.Run(), "t", string(id)) }
 
+// Members is the directory with an empty file for each node that is part of the
+// cluster, named like the node. The fleet keeps it; the cluster's control plane
+// looks there for every request of a node's.
+func (h Home) Members(id tenant.ClusterID) string { return filepath.Join(h.TenantRun(id), "members") }
+
+// Nodes is the directory with a file for each node that is let in, named by its
+// id, that holds its cluster's. The fleet keeps it; the router looks there for
+// every connection of a node's.
+func (h Home) Nodes() string { return filepath.Join(h.Run(), "nodes") }
+
 // Routes is the directory that the router reads; see package route.
 func (h Home) Routes() string { return filepath.Join(h.Run(), "routes") }
 

@@ -5,7 +5,6 @@ package fleetapp
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -64,7 +63,7 @@ type App struct {
 	store      *postgres.Store
 	kube       *kube.Clients
 	addons     *addons.Addons
-	identities identity.Dir
+	identities identity.Dirs
 	now        func() time.Time
 
 	pools, nodes, approvers wake
@@ -91,7 +90,7 @@ func New(d Deps) (*App, error) {
 			c, err := clients.For(ctx, id)
 			return c.Dynamic, err
 		}},
-		identities: identity.Dir(filepath.Join(d.Home.Run(), "nodes")),
+		identities: identity.Dirs{Home: d.Home},
 		now:        time.Now,
 		pools:      make(wake, 1), nodes: make(wake, 1), approvers: make(wake, 1),
 	}, nil

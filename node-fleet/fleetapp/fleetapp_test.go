@@ -331,9 +331,12 @@ func TestAMachineBecomesANodeAndGoes(t *testing.T) {
 			t.Errorf("no certificate for %s: %q", what, text)
 		}
 	}
-	granted := filepath.Join(f.home.Run(), "nodes", string(n.ID))
+	granted, member := filepath.Join(f.home.Nodes(), string(n.ID)), filepath.Join(f.home.Members(f.cluster), n.Name)
 	if text, err := os.ReadFile(granted); err != nil || string(text) != string(f.cluster) {
 		t.Errorf("the identity that the router looks for: %q, %v", text, err)
+	}
+	if _, err := os.Stat(member); err != nil {
+		t.Errorf("the identity that the control plane looks for: %v", err)
 	}
 
 	fleettest.Register(t, f.kube, n.Name)
@@ -341,9 +344,10 @@ func TestAMachineBecomesANodeAndGoes(t *testing.T) {
 		p, err := f.Pool(t.Context(), f.org, f.cluster, pool.ID)
 		return err == nil && p.Phase == fleet.PoolRunning
 	})
-	if got, err := f.Node(t.Context(), f.org, f.cluster, n.ID); err != nil || !got.Ready || got.Phase != fleet.NodeRunning || got.JoinedAt == nil {
-		t.Errorf("the node of a running pool: %+v, %v", got, err)
-	}
+	f.eventually("the node is running", func() bool { // the pool knows first that it is ready
+		got, err := f.Node(t.Context(), f.org, f.cluster, n.ID)
+		return err == nil && got.Ready && got.Phase == fleet.NodeRunning && got.JoinedAt != nil
+	})
 
 	status, _, text := m.json(t, join.PathBootstrap, join.BootstrapRequest{KubeletKey: m.public(t), TunnelKey: m.public(t)})
 	if status != http.StatusOK || !strings.Contains(text, "identity") {
@@ -362,8 +366,10 @@ func TestAMachineBecomesANodeAndGoes(t *testing.T) {
 	if object, err := f.kube.CoreV1().Nodes().Get(t.Context(), n.Name, metav1.GetOptions{}); err != nil || !object.Spec.Unschedulable {
 		t.Errorf("a node that drains: %v, %v; want it cordoned", object, err)
 	}
-	if _, err := os.Stat(granted); err != nil {
-		t.Errorf("a node that drains has lost its identity, which its pods need: %v", err)
+	for _, file := range []string{granted, member} {
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("a node that drains has lost its identity, which its pods need: %v", err)
+		}
 	}
 	force := int64(0) // as its kubelet would, once the pod has ended
 	if err := pods.Delete(t.Context(), "on-"+n.Name, metav1.DeleteOptions{GracePeriodSeconds: &force}); err != nil {
@@ -379,8 +385,10 @@ func TestAMachineBecomesANodeAndGoes(t *testing.T) {
 	if _, err := f.kube.CoreV1().Nodes().Get(t.Context(), n.Name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("its Node object was left behind: %v", err)
 	}
-	if _, err := os.Stat(granted); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("its identity is still let in: %v", err)
+	for _, file := range []string{granted, member} {
+		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("its identity is still let in: %s: %v", file, err)
+		}
 	}
 	status, kind, text := m.json(t, join.PathBootstrap, join.BootstrapRequest{KubeletKey: m.public(t), TunnelKey: m.public(t)})
 	if status != http.StatusForbidden || kind != "application/problem+json" || !strings.Contains(text, "node_not_expected") {
@@ -520,8 +528,8 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// TestARestartRestoresIdentities starts with the directory of identities empty, and
-// with one in it that is not a node's any more.
+// TestARestartRestoresIdentities starts with what is let in taken away in part, and
+// with what is not a node's any more.
 func TestARestartRestoresIdentities(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -529,18 +537,22 @@ func TestARestartRestoresIdentities(t *testing.T) {
 	n, ticket := f.node()
 	f.machine(ticket).joins(t, ticket)
 	f.stop()
-	dir := filepath.Join(f.home.Run(), "nodes")
-	stale := filepath.Join(dir, string(tenant.NewNodeID()))
-	if err := os.WriteFile(stale, []byte(f.cluster), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(filepath.Join(dir, string(n.ID))); err != nil {
-		t.Fatal(err)
+	mine := []string{filepath.Join(f.home.Nodes(), string(n.ID)), filepath.Join(f.home.Members(f.cluster), n.Name)}
+	stale := []string{filepath.Join(f.home.Nodes(), string(tenant.NewNodeID())), filepath.Join(f.home.Members(f.cluster), "web-gone")}
+	for i := range mine {
+		if err := os.Remove(mine[i]); err != nil {
+			t.Errorf("a node that joined is not let in: %v", err)
+		}
+		if err := os.WriteFile(stale[i], []byte(f.cluster), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f.start()
-	f.eventually("the directory is as Postgres says", func() bool {
-		_, missing := os.Stat(filepath.Join(dir, string(n.ID)))
-		_, left := os.Stat(stale)
-		return missing == nil && errors.Is(left, os.ErrNotExist)
-	})
+	for i := range mine {
+		f.eventually("the directories are as Postgres says", func() bool {
+			_, missing := os.Stat(mine[i])
+			_, left := os.Stat(stale[i])
+			return missing == nil && errors.Is(left, os.ErrNotExist)
+		})
+	}
 }

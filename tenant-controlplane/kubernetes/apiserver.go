@@ -4,22 +4,30 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/tools/cache"
+	utilversion "k8s.io/component-base/version"
+	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/members"
 )
 
 type apiServer struct {
 	options *options.ServerRunOptions
+	members *members.Directory
 }
 
-func newAPIServer(flags []string) (*apiServer, error) {
+func newAPIServer(flags []string, m *members.Directory) (*apiServer, error) {
 	o := options.NewServerRunOptions()
 	if err := parseFlags("kube-apiserver", o.Flags(), flags); err != nil {
 		return nil, err
 	}
-	return &apiServer{options: o}, nil
+	return &apiServer{options: o, members: m}, nil
 }
 
 // run serves on l until ctx is done and requests have drained.
@@ -33,5 +41,40 @@ func (a *apiServer) run(ctx context.Context, l net.Listener) error {
 	if errs := completed.Validate(); len(errs) > 0 {
 		return fmt.Errorf("validate options: %w", utilerrors.NewAggregate(errs))
 	}
-	return app.Run(ctx, completed)
+	return serve(ctx, completed, a.members)
+}
+
+// serve is upstream's app.Run with one handler more: behind authentication, it
+// shuts out machines that are no longer part of the cluster.
+func serve(ctx context.Context, o options.CompletedOptions, m *members.Directory) error {
+	klog.InfoS("Starting the API server", "version", utilversion.Get().GitVersion)
+	if o.InformerName == nil {
+		name, err := cache.NewInformerName("kube-apiserver")
+		if err != nil {
+			return err
+		}
+		o.InformerName = name
+	}
+	config, err := app.NewConfig(o)
+	if err != nil {
+		return err
+	}
+	// The aggregator is the first of the servers in the chain: every request of a
+	// client passes its handlers, and no other's.
+	first := config.Aggregator.GenericConfig
+	build := first.BuildHandlerChainFunc
+	first.BuildHandlerChainFunc = func(h http.Handler, c *server.Config) http.Handler { return build(m.Filter(h), c) }
+	completed, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	chain, err := app.CreateServerChain(completed)
+	if err != nil {
+		return err
+	}
+	prepared, err := chain.PrepareRun()
+	if err != nil {
+		return err
+	}
+	return prepared.Run(ctx)
 }

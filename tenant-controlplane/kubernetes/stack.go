@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/config"
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/members"
 )
 
 const (
@@ -48,7 +49,8 @@ func runStack(path string) error {
 	defer stopAPI()
 	collectLater(apiCtx)
 
-	api, err := newAPIServer(c.APIServer)
+	nodes := members.At(c.Members)
+	api, err := newAPIServer(c.APIServer, nodes)
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func runStack(path string) error {
 		return err
 	}
 	tunnelParts, apiParts, controllerParts := newParts(), newParts(), newParts()
-	if err := startTunnel(tunnelCtx, c.Tunnel, tunnelParts); err != nil {
+	if err := startTunnel(tunnelCtx, c.Tunnel, nodes, tunnelParts); err != nil {
 		return err
 	}
 	apiParts.start("kube-apiserver", func() error { return api.run(apiCtx, l) })

@@ -9,8 +9,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"os"
+	"path/filepath"
 	"testing"
 
+	authentication "k8s.io/api/authentication/v1"
 	certificates "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,6 +52,23 @@ func machine(t *testing.T, i *installation, c controlplane.Cluster) {
 			KeyData: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 		},
 	})
+	// Nobody is a machine of the cluster whom the fleet does not name.
+	reviews := k.AuthenticationV1().SelfSubjectReviews()
+	if _, err := reviews.Create(ctx, &authentication.SelfSubjectReview{}, meta.CreateOptions{}); !apierrors.IsUnauthorized(err) {
+		t.Errorf("a machine that is no member: error = %v, want Unauthorized", err)
+	}
+	member := filepath.Join(i.home.Members(c.ID), "node-a")
+	if err := os.WriteFile(member, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := os.Remove(member); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := reviews.Create(ctx, &authentication.SelfSubjectReview{}, meta.CreateOptions{}); !apierrors.IsUnauthorized(err) {
+			t.Errorf("a machine that was a member: error = %v, want Unauthorized", err)
+		}
+	}()
 	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 		Subject: pkix.Name{CommonName: "system:node:node-a", Organization: []string{"system:nodes"}},
 	}, key)

@@ -1,8 +1,10 @@
-// Package identity keeps the directory of nodes whose identity certificates are
-// let in: a file per node, named by its id, that holds its cluster's id. The
-// router looks there for every connection of a node, so that removing a file
-// revokes a certificate at once. The directory is lost at a reboot and made anew
-// from Postgres.
+// Package identity keeps the directories of nodes that are let in. There are two
+// kinds: one that the router looks into for every connection of a node's machine,
+// with a file per node, named by its id, that holds its cluster's id; and one for
+// each cluster, that the cluster's control plane looks into for every request of a
+// node's, with an empty file per node, named like it. Removing the files revokes
+// all certificates of a machine at once. The directories are lost at a reboot and
+// made anew from Postgres.
 package identity
 
 import (
@@ -12,71 +14,103 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
 )
 
-// Dir is the directory. It is safe for concurrent use.
-type Dir string
+// Dirs are the directories of a home. They are safe for concurrent use.
+type Dirs struct{ Home home.Home }
 
 // Grant lets a node in.
-func (d Dir) Grant(node tenant.NodeID, cluster tenant.ClusterID) error {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return fmt.Errorf("make directory of identities: %w", err)
+func (d Dirs) Grant(n fleet.Node) error {
+	if err := put(d.member(n), ""); err != nil {
+		return fmt.Errorf("grant identity of %s: %w", n.ID, err)
 	}
-	next := filepath.Join(string(d), "."+string(node))
-	if err := os.WriteFile(next, []byte(cluster), 0o600); err != nil {
-		return fmt.Errorf("write identity of %s: %w", node, err)
-	}
-	if err := os.Rename(next, d.path(node)); err != nil {
-		return fmt.Errorf("grant identity of %s: %w", node, err)
+	if err := put(d.node(n.ID), string(n.Cluster)); err != nil {
+		return fmt.Errorf("grant identity of %s: %w", n.ID, err)
 	}
 	return nil
 }
 
 // Revoke shuts a node out; it is no error that it is not let in.
-func (d Dir) Revoke(node tenant.NodeID) error {
-	if err := os.Remove(d.path(node)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("revoke identity of %s: %w", node, err)
+func (d Dirs) Revoke(n fleet.Node) error {
+	if err := errors.Join(remove(d.node(n.ID)), remove(d.member(n))); err != nil {
+		return fmt.Errorf("revoke identity of %s: %w", n.ID, err)
 	}
 	return nil
 }
 
-// Granted reports whether a node is let in.
-func (d Dir) Granted(node tenant.NodeID) (bool, error) {
-	_, err := os.Stat(d.path(node))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// Granted reports whether a node is let in: everywhere, or somewhere at least.
+func (d Dirs) Granted(n fleet.Node) (everywhere, somewhere bool, err error) {
+	everywhere = true
+	for _, path := range []string{d.node(n.ID), d.member(n)} {
+		switch _, err := os.Stat(path); {
+		case err == nil:
+			somewhere = true
+		case errors.Is(err, fs.ErrNotExist):
+			everywhere = false
+		default:
+			return false, false, fmt.Errorf("look for identity of %s: %w", n.ID, err)
+		}
 	}
-	if err != nil {
-		return false, fmt.Errorf("look for identity of %s: %w", node, err)
-	}
-	return true, nil
+	return everywhere, somewhere, nil
 }
 
 // Restore lets in what is in nodes, and nothing else. It is for the time before
 // nodes can join or go.
-func (d Dir) Restore(nodes []fleet.Node) error {
+func (d Dirs) Restore(nodes []fleet.Node) error {
 	wanted := map[string]bool{}
 	for _, n := range nodes {
-		wanted[string(n.ID)] = true
-		if err := d.Grant(n.ID, n.Cluster); err != nil {
+		wanted[d.node(n.ID)], wanted[d.member(n)] = true, true
+		if err := d.Grant(n); err != nil {
 			return err
 		}
 	}
-	entries, err := os.ReadDir(string(d))
+	there, err := filepath.Glob(filepath.Join(d.Home.Members("*"), "*"))
+	if err != nil {
+		return fmt.Errorf("list identities: %w", err)
+	}
+	entries, err := os.ReadDir(d.Home.Nodes())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list identities: %w", err)
 	}
 	for _, e := range entries {
-		if wanted[e.Name()] {
+		there = append(there, filepath.Join(d.Home.Nodes(), e.Name()))
+	}
+	for _, path := range there {
+		if wanted[path] {
 			continue
 		}
-		if err := os.Remove(filepath.Join(string(d), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("revoke identity of %s: %w", e.Name(), err)
+		if err := remove(path); err != nil {
+			return fmt.Errorf("revoke identity: %w", err)
 		}
 	}
 	return nil
 }
 
-func (d Dir) path(node tenant.NodeID) string { return filepath.Join(string(d), string(node)) }
+func (d Dirs) node(id tenant.NodeID) string { return filepath.Join(d.Home.Nodes(), string(id)) }
+func (d Dirs) member(n fleet.Node) string {
+	return filepath.Join(d.Home.Members(n.Cluster), n.Name)
+}
+
+// put writes a file as a whole. The directory is made if need be: that of a cluster
+// belongs to its control plane, which sets its mode.
+func put(path, content string) error {
+	dir, name := filepath.Split(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	next := filepath.Join(dir, "."+name)
+	if err := os.WriteFile(next, []byte(content), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

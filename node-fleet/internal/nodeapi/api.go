@@ -37,7 +37,7 @@ type Store interface {
 
 // Identities are the nodes that are let in.
 type Identities interface {
-	Grant(node tenant.NodeID, cluster tenant.ClusterID) error
+	Grant(n fleet.Node) error
 }
 
 // API answers machines. It is safe for concurrent use.
@@ -86,7 +86,7 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return join.Response{}, err
 		}
-		err = a.Store.Join(ctx, id, q.Token, func(n fleet.Node) error { return a.Identities.Grant(n.ID, n.Cluster) })
+		err = a.Store.Join(ctx, id, q.Token, a.Identities.Grant)
 		if err != nil {
 			return join.Response{}, err
 		}

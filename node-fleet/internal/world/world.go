@@ -39,9 +39,9 @@ type Tokens interface {
 
 // Identities are the nodes that are let in.
 type Identities interface {
-	Grant(node tenant.NodeID, cluster tenant.ClusterID) error
-	Revoke(node tenant.NodeID) error
-	Granted(node tenant.NodeID) (bool, error)
+	Grant(n fleet.Node) error
+	Revoke(n fleet.Node) error
+	Granted(n fleet.Node) (everywhere, somewhere bool, err error)
 }
 
 // World is the real one. It is safe for concurrent use.
@@ -58,10 +58,11 @@ type World struct {
 // Look says what there is of a node.
 func (w *World) Look(ctx context.Context, n fleet.Node, c fleet.Control) (fleet.Seen, error) {
 	seen := fleet.Seen{ClusterDeleting: c.Deleting}
-	var err error
-	if seen.Identity, err = w.Identities.Granted(n.ID); err != nil {
+	everywhere, somewhere, err := w.Identities.Granted(n)
+	if err != nil {
 		return seen, err
 	}
+	seen.Identity, seen.HalfIdentity = everywhere, somewhere && !everywhere
 	m, err := w.Provider.Machine(ctx, n.ID)
 	if err != nil && !errors.Is(err, provider.ErrNoMachine) {
 		return seen, fmt.Errorf("look at machine: %w", err)
@@ -114,9 +115,9 @@ func (w *World) Do(ctx context.Context, n fleet.Node, p fleet.Pool, c fleet.Cont
 	case fleet.DeleteMachine:
 		return n, w.Provider.Delete(ctx, n.ID)
 	case fleet.GrantIdentity:
-		return n, w.Identities.Grant(n.ID, n.Cluster)
+		return n, w.Identities.Grant(n)
 	case fleet.RevokeIdentity:
-		return n, w.Identities.Revoke(n.ID)
+		return n, w.Identities.Revoke(n)
 	}
 	client, err := w.Kube(ctx, n.Cluster)
 	if err != nil {

@@ -282,10 +282,11 @@ func (p *Provider) Delete(ctx context.Context, node tenant.NodeID) error {
 // stop ends a machine and removes all of it but its disk. Its pods' processes
 // and mounts end with its namespaces.
 func (p *Provider) stop(ctx context.Context, node tenant.NodeID, at place) error {
-	if err := p.config.Runc.Delete(ctx, string(node), true); err != nil {
+	// The cgroup first: it waits for the last process, and runc does not.
+	if err := runc.RemoveCgroup(ctx, p.cgroup(node)); err != nil {
 		return err
 	}
-	if err := runc.RemoveCgroup(ctx, p.cgroup(node)); err != nil {
+	if err := p.config.Runc.Delete(ctx, string(node), true); err != nil {
 		return err
 	}
 	if isNamespace(p.config.Home.NetworkNamespace()) {

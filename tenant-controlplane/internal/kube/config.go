@@ -33,6 +33,7 @@ type stack struct {
 		Key         string `json:"key"`
 		ClientCA    string `json:"clientCA"`
 	} `json:"tunnel"`
+	Members string `json:"members"`
 }
 
 // EtcdArgs is the command line of a cluster's etcd, after the program's name.
@@ -60,6 +61,7 @@ func Files(c controlplane.Cluster) map[string][]byte {
 	s.Tunnel.Certificate = pki("tunnel-server.crt")
 	s.Tunnel.Key = pki("tunnel-server.key")
 	s.Tunnel.ClientCA = pki("tunnel-ca.crt")
+	s.Members = MembersDir
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		panic(fmt.Sprintf("kube: encode stack configuration: %v", err)) // strings always can be

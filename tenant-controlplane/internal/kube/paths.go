@@ -7,6 +7,7 @@ const (
 	EgressDir  = "/run/egress"        // holds the socket of the way to the Internet
 	PKIDir     = "/etc/marina/pki"    // unsealed key files, named by package pki
 	ConfigDir  = "/etc/marina/config" // what Files returns
+	MembersDir = "/run/members"       // a file for each node of the cluster
 	EtcdDir    = "/var/lib/etcd"
 	AuditDir   = "/var/log/audit"
 )

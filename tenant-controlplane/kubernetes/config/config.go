@@ -26,6 +26,9 @@ type Config struct {
 	Scheduler         []string `json:"scheduler"`         // flags of kube-scheduler
 	Listen            Listen   `json:"listen"`
 	Tunnel            *Tunnel  `json:"tunnel,omitempty"` // none: the API server reaches no node
+	// Members is the directory of package members; none: every certificate of a
+	// machine is good until it ends.
+	Members string `json:"members,omitempty"`
 }
 
 // Listen is where the API server listens. Both speak TLS.
@@ -84,6 +87,9 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("listen.tcp: %s is not a loopback address", addr.Addr()))
 	}
 	errs = append(errs, socket("listen.unix", c.Listen.Unix))
+	if c.Members != "" {
+		errs = append(errs, absolute("members", c.Members))
+	}
 	if t := c.Tunnel; t != nil {
 		errs = append(errs,
 			socket("tunnel.agents", t.Agents),

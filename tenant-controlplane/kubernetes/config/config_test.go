@@ -33,6 +33,8 @@ func TestRead(t *testing.T) {
 		{"no port", "127.0.0.1:6443", "127.0.0.1", "listen.tcp", "the controllers' kubeconfig names the port"},
 		{"relative socket", "/run/tenant/api.sock", "api.sock", "listen.unix", "it would depend on the working directory"},
 		{"long socket", "/run/tenant/api.sock", "/" + strings.Repeat("a", 107), "longer than", "the kernel's error says less"},
+		{"relative members", `"tunnel"`, `"members": "members", "tunnel"`, "members", "it would depend on the working directory"},
+		{"members", `"tunnel"`, `"members": "/run/members", "tunnel"`, "", "it is what the control plane writes"},
 		{"no key", `"key": "/k"`, `"key": ""`, "tunnel.key", "agents would be refused later, and far away"},
 		{"a second object", `"/ca"}` + "\n}", `"/ca"}` + "\n}{}", "something follows", "it is a file that was written twice"},
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/config"
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/listener"
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/members"
 )
 
 const (
@@ -45,9 +46,9 @@ const (
 	minPing = 10 * time.Second
 )
 
-// Serve runs the server until ctx is done and then returns nil, or until it cannot
-// go on. It calls ready once both sockets listen.
-func Serve(ctx context.Context, c config.Tunnel, ready func()) error {
+// Serve runs the server, for the agents of members alone, until ctx is done and then
+// returns nil, or until it cannot go on. It calls ready once both sockets listen.
+func Serve(ctx context.Context, c config.Tunnel, m *members.Directory, ready func()) error {
 	creds, err := newIdentity(c.Certificate, c.Key, c.ClientCA)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func Serve(ctx context.Context, c config.Tunnel, ready func()) error {
 	}, serverCount, &server.AgentTokenAuthenticationOptions{Enabled: false}, transferBuffer)
 
 	agents := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(creds.tls())),
+		grpc.Creds(m.Credentials(credentials.NewTLS(creds.tls()))),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	)

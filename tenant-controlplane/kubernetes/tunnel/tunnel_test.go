@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/apiserver-network-proxy/pkg/agent"
 
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/config"
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/members"
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/tunnel"
 )
 
@@ -76,6 +77,55 @@ func TestAgentsNeedCertificates(t *testing.T) {
 	}
 }
 
+// TestRemovedNode: the certificate of a node that was removed opens nothing, what it
+// has opened is cut, and its cluster's other nodes do not notice.
+func TestRemovedNode(t *testing.T) {
+	ca, dir := newAuthority(t, "konnectivity"), t.TempDir()
+	for _, node := range []string{"nd-1", "nd-2"} {
+		replace(t, filepath.Join(dir, node), nil)
+	}
+	c := serveFor(t, ca, dir)
+	mine := map[string][]tls.Certificate{}
+	for _, node := range []string{"nd-1", "nd-2", "nd-3", ".", ""} {
+		mine[node] = []tls.Certificate{ca.leaf(t, node, x509.ExtKeyUsageClientAuth)}
+	}
+	open := map[string]net.Conn{}
+	for _, node := range []string{"nd-1", "nd-2"} {
+		conn, err := handshaken(t, c, ca, mine[node])
+		if err != nil {
+			t.Fatalf("control: %s is a node of the cluster: %v", node, err)
+		}
+		defer conn.Close()
+		open[node] = conn
+	}
+	for _, node := range []string{"nd-3", ".", ""} {
+		if err := handshake(t, c, ca, mine[node]); err == nil {
+			t.Errorf("an agent named %q was let in, which is no node", node)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "nd-1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := handshake(t, c, ca, mine["nd-1"]); err == nil {
+		t.Error("a removed node was let in")
+	}
+	if err := open["nd-1"].SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, open["nd-1"]); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection of a removed node stays open")
+	}
+	if err := handshake(t, c, ca, mine["nd-2"]); err != nil {
+		t.Errorf("another node: %v", err)
+	}
+	if err := open["nd-2"].SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, open["nd-2"]); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection of another node ended: %v", err)
+	}
+}
+
 // TestRenewal replaces the files of a running server, the certificate before its
 // key, as two renames do.
 func TestRenewal(t *testing.T) {
@@ -105,18 +155,21 @@ func TestServeRefusesBrokenFiles(t *testing.T) {
 	if err := os.WriteFile(c.ClientCA, []byte("nothing"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := tunnel.Serve(t.Context(), c, func() { t.Error("ready") })
+	err := tunnel.Serve(t.Context(), c, members.At(""), func() { t.Error("ready") })
 	if err == nil {
 		t.Error("Serve ran without authorities: no agent could ever come in")
 	}
 }
 
-func serve(t *testing.T, ca *authority) config.Tunnel {
+func serve(t *testing.T, ca *authority) config.Tunnel { return serveFor(t, ca, "") }
+
+// serveFor runs a server for the agents of the members in a directory.
+func serveFor(t *testing.T, ca *authority, dir string) config.Tunnel {
 	t.Helper()
 	c := files(t, ca)
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- tunnel.Serve(ctx, c, func() { close(ready) }) }()
+	go func() { done <- tunnel.Serve(ctx, c, members.At(dir), func() { close(ready) }) }()
 	select {
 	case <-ready:
 	case err := <-done:
@@ -203,22 +256,35 @@ func (oneServer) Count() int { return 1 }
 
 func handshake(t *testing.T, c config.Tunnel, ca *authority, certs []tls.Certificate) error {
 	t.Helper()
+	conn, err := handshaken(t, c, ca, certs)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err
+}
+
+// handshaken returns a connection that the server has accepted.
+func handshaken(t *testing.T, c config.Tunnel, ca *authority, certs []tls.Certificate) (*tls.Conn, error) {
+	t.Helper()
 	raw, err := net.Dial("unix", c.Agents)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn := tls.Client(raw, &tls.Config{ServerName: name, RootCAs: ca.pool(), Certificates: certs, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13})
-	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if err := conn.HandshakeContext(t.Context()); err != nil {
-		return err
+		_ = raw.Close()
+		return nil, err
 	}
 	// In TLS 1.3 the server's refusal of a client arrives with the first read; an
 	// HTTP/2 server begins with its settings.
-	_, err = io.ReadFull(conn, make([]byte, 9))
-	return err
+	if _, err = io.ReadFull(conn, make([]byte, 9)); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func echoServer(t *testing.T) string {
