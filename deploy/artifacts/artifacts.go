@@ -26,12 +26,17 @@ const (
 	Kubectl = "kubectl"      // of the newest minor
 )
 
+// Vault is a server for tests. It is built by `make test`, not by `make build`.
+const Vault = "vault"
+
 // Kubernetes is the name of the multi-call binary of a Kubernetes minor such as "1.37".
 func Kubernetes(minor string) string { return "marina-kubernetes-" + minor }
 
 const (
 	module = "github.com/marina-cloud/marina"
 	advice = "run make build in the repository"
+	// adviceTests is about what only tests use.
+	adviceTests = "run go run ./deploy/build --tests in the repository"
 )
 
 // Dir is the absolute path of the directory that holds the built files: the
@@ -63,6 +68,9 @@ func Path(name string) (string, error) {
 func resolve(dir, name string) (string, error) {
 	link := filepath.Join(dir, name)
 	path, err := filepath.EvalSymlinks(link)
+	if errors.Is(err, fs.ErrNotExist) && name == Vault {
+		return "", fmt.Errorf("%s has not been built: %s", link, adviceTests)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s has not been built: %s", link, advice)
 	}

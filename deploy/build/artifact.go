@@ -18,6 +18,7 @@ type artifact struct {
 	needs []string          // artifacts whose directories the recipe reads
 	links map[string]string // name in bin/ → path in the directory
 	real  []string          // names in bin/ that must be files, not links
+	tests bool              // only tests use it: built with --tests, and never shipped
 
 	// inputs adds everything that the result depends on to the key, except for
 	// the artifacts it needs.
@@ -31,10 +32,11 @@ type artifact struct {
 type dirs map[string]string
 
 // selectArtifacts returns the artifacts called names with all that they need, in
-// the order of all, in which nothing comes before what it needs. No names means all.
-func selectArtifacts(all []artifact, names []string) ([]artifact, error) {
+// the order of all, in which nothing comes before what it needs. No names means
+// everything that Marina runs, and with tests also what only its tests use.
+func selectArtifacts(all []artifact, names []string, tests bool) ([]artifact, error) {
 	if len(names) == 0 {
-		return all, nil
+		return slices.DeleteFunc(slices.Clone(all), func(a artifact) bool { return a.tests && !tests }), nil
 	}
 	byName := map[string]artifact{}
 	var known []string

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,11 @@ func TestCatalogueOrder(t *testing.T) {
 				t.Errorf("%s comes before %s, which it needs", a.name, n)
 			}
 		}
+		for _, b := range catalogue("/nowhere", host{}) {
+			if !a.tests && b.tests && slices.Contains(a.needs, b.name) {
+				t.Errorf("%s needs %s, which is for tests alone", a.name, b.name)
+			}
+		}
 		if seen[a.name] {
 			t.Errorf("%s is there twice", a.name)
 		}
@@ -39,19 +45,22 @@ func TestCatalogueOrder(t *testing.T) {
 
 func TestSelectArtifacts(t *testing.T) {
 	t.Parallel()
-	all := []artifact{{name: "a"}, {name: "b"}, {name: "c", needs: []string{"a"}}, {name: "d", needs: []string{"c"}}}
+	all := []artifact{{name: "a"}, {name: "b"}, {name: "t", needs: []string{"b"}, tests: true}, {name: "c", needs: []string{"a"}}, {name: "d", needs: []string{"c"}}}
 	for _, c := range []struct {
-		why  string
-		only []string
-		want []string
+		why   string
+		only  []string
+		tests bool
+		want  []string
 	}{
-		{"no names mean everything", nil, []string{"a", "b", "c", "d"}},
-		{"what is needed comes along, and before", []string{"d"}, []string{"a", "c", "d"}},
-		{"the order is the catalogue's", []string{"b", "a"}, []string{"a", "b"}},
+		{"no names mean everything that Marina runs", nil, false, []string{"a", "b", "c", "d"}},
+		{"the tests need everything", nil, true, []string{"a", "b", "t", "c", "d"}},
+		{"what is needed comes along, and before", []string{"d"}, false, []string{"a", "c", "d"}},
+		{"the order is the catalogue's", []string{"b", "a"}, false, []string{"a", "b"}},
+		{"what only tests use can be named", []string{"t"}, false, []string{"b", "t"}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			t.Parallel()
-			got, err := selectArtifacts(all, c.only)
+			got, err := selectArtifacts(all, c.only, c.tests)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +69,7 @@ func TestSelectArtifacts(t *testing.T) {
 			}
 		})
 	}
-	if _, err := selectArtifacts(all, []string{"z"}); err == nil || !strings.Contains(err.Error(), "a, b, c, d") {
+	if _, err := selectArtifacts(all, []string{"z"}, false); err == nil || !strings.Contains(err.Error(), "a, b, t, c, d") {
 		t.Errorf("unknown name: got %v; want an error that lists the names", err)
 	}
 }

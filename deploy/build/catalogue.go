@@ -23,6 +23,7 @@ const (
 	kubernetesDir = "tenant-controlplane/kubernetes"
 	runtimeDir    = "node-fleet/runtime"
 	addonsDir     = "node-fleet/addons"
+	vaultDir      = "deploy/vaultdev"
 )
 
 // catalogue lists all artifacts of the repository at root, each after those that
@@ -122,7 +123,21 @@ func catalogue(root string, host host) []artifact {
 		nodeArtifact(host),
 		marina,
 	)
-	return all
+	return append(all, testArtifacts(golang)...)
+}
+
+// testArtifacts lists what only the tests use: nobody who runs Marina waits for
+// it, and it is never shipped.
+func testArtifacts(golang func(name, hint string, links []string, p goProgram) artifact) []artifact {
+	list := []artifact{
+		golang("vault", "about ten minutes the first time", []string{"vault"}, goProgram{
+			dir: vaultDir, packages: []string{"."}, out: "vault", tags: []string{"minimal"},
+		}),
+	}
+	for i := range list {
+		list[i].tests = true
+	}
+	return list
 }
 
 func newest() struct{ version, modfile string } { return minors[len(minors)-1] }

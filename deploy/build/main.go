@@ -4,7 +4,8 @@
 // Each artifact is built once for each set of inputs (sources, versions, flags,
 // tools) and kept in the user's cache directory; bin/ holds links to what the
 // present tree needs. When nothing changed this takes seconds. What it takes from
-// the machine (compilers, libraries, tools of a node) it installs first.
+// the machine (compilers, libraries, tools of a node) it installs first. What only
+// the tests need, such as a Vault server, is built with --tests.
 package main
 
 import (
@@ -29,17 +30,18 @@ const keepEntries = 3
 
 func main() {
 	only := flag.String("only", "", "build only these `artifacts`, separated by commas, and what they need")
+	tests := flag.Bool("tests", false, "build what only the tests use, too")
 	list := flag.Bool("list", false, "print the names of the artifacts and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *list); err != nil {
+	if err := run(ctx, *only, *tests, *list); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, list bool) error {
+func run(ctx context.Context, only string, tests, list bool) error {
 	root, err := repository()
 	if err != nil {
 		return err
@@ -67,7 +69,7 @@ func run(ctx context.Context, only string, list bool) error {
 		names = strings.Split(only, ",")
 	}
 	all := catalogue(root, host)
-	chosen, err := selectArtifacts(all, names)
+	chosen, err := selectArtifacts(all, names, tests)
 	if err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func run(ctx context.Context, only string, list bool) error {
 	if err := b.build(ctx, chosen); err != nil {
 		return err
 	}
-	if len(chosen) == len(all) {
+	if only == "" {
 		if err := removeStale(filepath.Join(root, "bin"), store.Dir, binNames(all)); err != nil {
 			return err
 		}
