@@ -32,13 +32,20 @@ type api struct {
 	log     *lockedBuffer
 }
 
-func start(t *testing.T) *api {
+func start(t *testing.T) *api { return startWith(t, nil) }
+
+// startWith is start with other dependencies.
+func startWith(t *testing.T, change func(*gateway.Deps)) *api {
 	t.Helper()
 	a := &api{world: &world{}, db: pgtest.New(t), log: &lockedBuffer{}}
-	a.handler = gateway.New(gateway.Deps{
+	d := gateway.Deps{
 		DB: a.db, Clusters: a.world, Fleet: a.world, Kubectl: func() string { return "https://203.0.113.7:6443" },
 		Log: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "v0",
-	})
+	}
+	if change != nil {
+		change(&d)
+	}
+	a.handler = gateway.New(d)
 	a.server = httptest.NewServer(a.handler)
 	t.Cleanup(a.server.Close)
 	return a

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"net"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,23 +14,6 @@ type callerKey struct{}
 // caller returns who sent the request. Only operations behind authenticate ask.
 func caller(ctx context.Context) identity.Caller {
 	return ctx.Value(callerKey{}).(identity.Caller)
-}
-
-type addressKey struct{}
-
-// address returns the client's IP address, for the audit log.
-func address(ctx context.Context) string {
-	a, _ := ctx.Value(addressKey{}).(string)
-	return a
-}
-
-// withAddress notes the client's address for what follows.
-func withAddress(ctx huma.Context, next func(huma.Context)) {
-	host, _, err := net.SplitHostPort(ctx.RemoteAddr())
-	if err != nil {
-		host = ctx.RemoteAddr()
-	}
-	next(huma.WithValue(ctx, addressKey{}, host))
 }
 
 // authenticate lets a request with a good bearer token through and refuses others.

@@ -3,10 +3,23 @@
 package gateway_test
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/marina-cloud/marina/internal/tenant"
 )
+
+// told are the headers that say something about what was asked for.
+func told(h http.Header) http.Header {
+	h = h.Clone()
+	for _, name := range []string{"Date", "X-Request-Id", "Ratelimit"} { // which tell of the time, and of the caller
+		h.Del(name)
+	}
+	return h
+}
 
 // bodies are good ones for the operations that take one.
 var bodies = map[string]string{
@@ -55,6 +68,14 @@ func TestAuthorization(t *testing.T) {
 			got := a.do(t, method, fill(string(c.ID)), body, eve.bearer()...)
 			if got.status != http.StatusNotFound {
 				t.Errorf("%s lets another organization in: %d %s", op.ID, got.status, got.body)
+			}
+			// What is another's looks like what never was.
+			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
+				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID())).Replace(path)
+			nothing := a.do(t, method, never, body, eve.bearer()...)
+			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
+				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,
+					got.status, got.header, got.body, nothing.status, nothing.header, nothing.body)
 			}
 			if !strings.Contains(path, "{cluster_id}/") || !strings.Contains(strings.TrimPrefix(path, "/v1/clusters/{cluster_id}"), "{") {
 				continue

@@ -162,7 +162,7 @@ func checkAnswers(t *testing.T, op operation, open bool) {
 			t.Errorf("%s: %s is %v, want a problem", op.ID, status, r.Content)
 		}
 	}
-	want := []string{"422", "500", "503"}
+	want := []string{"422", "429", "500", "503"}
 	if !open {
 		want = append(want, "401")
 	}

@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,6 +25,8 @@ type Problem struct {
 	Code   string         `json:"code" doc:"What happened, for programs. Never reworded." example:"invalid"`
 	Detail string         `json:"detail" doc:"What happened and what to do, for people."`
 	Errors []ProblemField `json:"errors,omitempty" doc:"Every wrong field, up to 100."`
+
+	retryAfter int // seconds; of a 429
 }
 
 // ProblemField is one wrong field.
@@ -36,12 +40,16 @@ func (p *Problem) Error() string { return p.Detail }
 // GetStatus, GetHeaders and ContentType are what huma asks of an error.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders returns the challenge that belongs to a 401 (RFC 9110, 15.5.2).
+// GetHeaders returns the challenge that belongs to a 401 (RFC 9110, 15.5.2), and how
+// long to wait after a 429 (RFC 6585, 4).
 func (p *Problem) GetHeaders() http.Header {
-	if p.Status != http.StatusUnauthorized {
-		return nil
+	switch p.Status {
+	case http.StatusUnauthorized:
+		return http.Header{"Www-Authenticate": {`Bearer realm="marina"`}}
+	case http.StatusTooManyRequests:
+		return http.Header{"Retry-After": {strconv.Itoa(p.retryAfter)}}
 	}
-	return http.Header{"Www-Authenticate": {`Bearer realm="marina"`}}
+	return nil
 }
 
 // ContentType names the media type of problems.
@@ -155,6 +163,9 @@ func sentence(status int, msg string) string {
 // failed turns an error of an operation into a problem, and logs what the client
 // is not told.
 func (s *server) failed(ctx context.Context, err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
 	p := problemOf(err)
 	switch {
 	case ctx.Err() != nil: // the client left; nobody reads the answer

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -28,6 +30,10 @@ type Deps struct {
 	Kubectl  func() string // the router's address as kubeconfigs name it: https://HOST:PORT
 	Log      *slog.Logger
 	Version  string // of Marina
+	// TrustedProxies are the networks of proxies in front of the API, which say in
+	// X-Forwarded-For whom they speak for.
+	TrustedProxies []netip.Prefix
+	Limits         Limits
 }
 
 // server holds what the operations share.
@@ -36,33 +42,37 @@ type server struct {
 	identity  *postgres.Identity
 	answers   *postgres.Answers
 	passwords *identity.Passwords
+	limits    *limits
+	attempts  *attempts
 	now       func() time.Time
 }
 
 // New returns the handler of the whole API. It is safe for concurrent use.
 func New(d Deps) http.Handler {
+	l := d.Limits.withDefaults()
 	s := &server{
 		Deps:      d,
 		identity:  &postgres.Identity{DB: d.DB},
 		answers:   &postgres.Answers{DB: d.DB},
-		passwords: identity.NewPasswords(2),
+		passwords: identity.NewPasswords(max(1, int64(runtime.GOMAXPROCS(0)/2))), // the other half is everybody's
+		limits:    newLimits(l),
+		attempts:  newAttempts(l),
 		now:       time.Now,
 	}
 	mux := chi.NewMux()
-	mux.Use(s.begin, secureHeaders, s.recoverPanics, plainPath, middleware.GetHead)
+	mux.Use(s.locate, s.begin, secureHeaders, s.recoverPanics, s.admit, plainPath, middleware.GetHead)
 	mux.NotFound(notFound)
 	mux.MethodNotAllowed(methodNotAllowed(mux))
 	mux.Get("/healthz", s.health)
 
 	api := humachi.New(mux, config(d.Version))
-	api.UseMiddleware(withAddress)
 	public := huma.NewGroup(api)
 	public.UseMiddleware(s.readBody)
 	s.registerSignUp(public)
 	s.registerOptions(public)
 	s.registerIssuer(public)
 	private := huma.NewGroup(api)
-	private.UseMiddleware(s.authenticate, s.readBody)
+	private.UseMiddleware(s.authenticate, s.share, s.readBody)
 	private.UseSimpleModifier(func(op *huma.Operation) {
 		op.Security = []map[string][]string{{"token": {}}}
 	})
@@ -103,7 +113,7 @@ func operation(id, method, path, tag, summary string, status int, problems ...in
 	}
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{tag}, DefaultStatus: status,
-		Errors:       append(problems, http.StatusServiceUnavailable),
+		Errors:       append(problems, http.StatusTooManyRequests, http.StatusServiceUnavailable),
 		MaxBodyBytes: -1, BodyReadTimeout: -1, // readBody bounds both
 	}
 }

@@ -70,7 +70,12 @@ func (s *server) signUp(ctx context.Context, in *signUpInput) (*sessionOutput, e
 	if name == "" {
 		name = u.Email[:min(len(u.Email), identity.MaxName)] // an address is ASCII
 	}
+	done, err := s.attempts.signUp(origin(ctx), s.now())
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
 	hash, err := s.passwords.Hash(ctx, in.Body.Password)
+	done()
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -82,15 +87,23 @@ func (s *server) signUp(ctx context.Context, in *signUpInput) (*sessionOutput, e
 }
 
 func (s *server) logIn(ctx context.Context, in *logInInput) (*sessionOutput, error) {
-	u, hash, found, err := s.identity.ByEmail(ctx, identity.NormalEmail(in.Body.Email))
+	email := identity.NormalEmail(in.Body.Email)
+	done, err := s.attempts.logIn(origin(ctx), email, s.now())
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	good := false
+	defer func() { done(good) }()
+	u, hash, found, err := s.identity.ByEmail(ctx, email)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
 	ok, err := s.passwords.Check(ctx, in.Body.Password, hash)
+	good = found && ok
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	if !found || !ok {
+	if !good {
 		return nil, s.failed(ctx, identity.ErrBadCredentials)
 	}
 	t, secret, secretHash := s.newToken(u, "login", identity.TokenLife)

@@ -35,12 +35,17 @@ func (e *env) routerCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&s.Listen, "listen", server.DefaultRouter, "`address` of the clusters' endpoints")
 	c.Flags().StringVar(&s.Domain, "domain", server.DefaultDomain, "`domain` of the clusters' names")
+	c.Flags().StringVar(&s.TrustedProxies, "trusted-proxies", "", trustedProxiesHelp)
 	c.AddCommand(e.routerReplaceCommand())
 	return c
 }
 
 // route runs a router until ctx ends or, once it was replaced, its last connection.
 func route(ctx context.Context, h home.Home, s host.RouterSettings, log *slog.Logger) (err error) {
+	proxies, err := networks(s.TrustedProxies)
+	if err != nil {
+		return err
+	}
 	record, err := host.RecordRouter(h, s)
 	if err != nil {
 		return err
@@ -48,7 +53,7 @@ func route(ctx context.Context, h home.Home, s host.RouterSettings, log *slog.Lo
 	defer func() { err = errors.Join(err, record.Ended()) }()
 	return router.Run(ctx, router.Config{
 		Listen: s.Listen, Domain: s.Domain, Routes: h.Routes(), Nodes: h.Nodes(),
-		NodeNamespace: h.NetworkNamespace(), NodePort: server.NodePort, Certificates: h.Router(), NodesSocket: h.NodesSocket(),
+		NodeNamespace: h.NetworkNamespace(), NodePort: server.NodePort, Certificates: h.Router(), NodesSocket: h.NodesSocket(), TrustedProxies: proxies,
 		Control: h.RouterControl(), Handover: h.RouterHandover(), RetiredControl: record.RetiredControl(),
 		Log: log,
 		Serving: func(addr net.Addr) {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +27,7 @@ func (e *env) rootHome() (home.Home, error) {
 // listenFlags are what `up` hands on to the server that it starts.
 type listenFlags struct {
 	api, router, domain, endpoint, publicURL string
-	untrusted                                string
+	untrusted, proxies                       string
 	egress                                   []string
 }
 
@@ -37,6 +39,7 @@ func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&l.publicURL, "public-url", "", "`URL` of the API as clusters' identity documents name it (default: where the API listens)")
 	c.Flags().StringVar(&l.untrusted, "local-provider-untrusted", "refuse", "`accept` or refuse machines for a second organization, which would share this host's kernel")
 	c.Flags().StringSliceVar(&l.egress, "egress-allow", nil, "what clusters' API servers may call (webhooks, token issuers) beyond HTTPS on the public Internet: `HOST:PORT`, CIDR, CIDR:PORT or :PORT")
+	c.Flags().StringVar(&l.proxies, "trusted-proxies", "", trustedProxiesHelp)
 	accept := cobra.FixedCompletions([]cobra.Completion{"accept", "refuse"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("local-provider-untrusted", accept) // the flag exists
 }
@@ -44,6 +47,9 @@ func (l *listenFlags) bind(c *cobra.Command) {
 func (l *listenFlags) check(c *cobra.Command) error {
 	if l.untrusted != "accept" && l.untrusted != "refuse" {
 		return &usageError{c, fmt.Sprintf("--local-provider-untrusted is %q: say accept or refuse", l.untrusted)}
+	}
+	if _, err := networks(l.proxies); err != nil {
+		return &usageError{c, err.Error()}
 	}
 	for flag, address := range map[string]string{"listen": l.api, "router-listen": l.router} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
@@ -53,10 +59,31 @@ func (l *listenFlags) check(c *cobra.Command) error {
 	return nil
 }
 
+const trustedProxiesHelp = "`NETWORKS`, separated by commas, of proxies in front of the endpoints and the API: they must send PROXY headers to the former and X-Forwarded-For to the latter"
+
+// networks reads the flag --trusted-proxies. An address is a network of its own.
+func networks(flag string) (all []netip.Prefix, err error) {
+	for text := range strings.SplitSeq(flag, ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if a, wrong := netip.ParseAddr(text); err != nil && wrong == nil {
+			p, err = a.Prefix(a.BitLen())
+		}
+		if err != nil || p != p.Masked() || p.Bits() == 0 {
+			return nil, fmt.Errorf("--trusted-proxies has %q: write networks like 10.0.0.0/8 or addresses like 192.0.2.1, separated by commas", text)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
 func (l *listenFlags) args() []string {
 	args := []string{
 		"--listen", l.api, "--router-listen", l.router, "--domain", l.domain, "--endpoint", l.endpoint,
-		"--public-url", l.publicURL, "--local-provider-untrusted", l.untrusted,
+		"--public-url", l.publicURL, "--local-provider-untrusted", l.untrusted, "--trusted-proxies", l.proxies,
 	}
 	for _, rule := range l.egress {
 		args = append(args, "--egress-allow", rule)
@@ -81,13 +108,17 @@ func (e *env) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			proxies, err := networks(l.proxies)
+			if err != nil {
+				return err
+			}
 			built, err := builtFiles()
 			if err != nil {
 				return err
 			}
 			c := server.Config{
 				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
-				Egress: l.egress, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
+				Egress: l.egress, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
 				return err

@@ -100,7 +100,7 @@ func (r Router) start(ctx context.Context) (RouterProcess, error) {
 	}
 	defer held.Close() // the router holds it on
 	logFile := r.Home.Path("log", "router.log")
-	cmd, err := spawn(logFile, []*os.File{held}, r.Program, "router", "--home", r.Home.Dir, "--listen", r.Listen, "--domain", r.Domain)
+	cmd, err := spawn(logFile, []*os.File{held}, r.Program, "router", "--home", r.Home.Dir, "--listen", r.Listen, "--domain", r.Domain, "--trusted-proxies", r.TrustedProxies)
 	if err != nil {
 		return RouterProcess{}, err
 	}

@@ -34,6 +34,8 @@ func routersLock(h home.Home) string { return filepath.Join(routersDir(h), "lock
 type RouterSettings struct {
 	Listen string `json:"listen"`
 	Domain string `json:"domain"`
+	// TrustedProxies are networks, separated by commas, of proxies in front of it.
+	TrustedProxies string `json:"trusted_proxies,omitempty"`
 }
 
 // RouterProcess is a router process of a home.

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -22,9 +23,12 @@ type Config struct {
 	Postgres  string   // DSN; empty: a child process
 	NATS      string   // URL; empty: inside this process
 	Egress    []string // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
-	TrustAll  bool     // give local machines to more than one organization, though they share this host's kernel
-	Version   string   // of Marina
-	Log       *slog.Logger
+	// TrustedProxies are the networks of proxies in front of the API and of the
+	// router: they say whom they speak for, and must.
+	TrustedProxies []netip.Prefix
+	TrustAll       bool   // give local machines to more than one organization, though they share this host's kernel
+	Version        string // of Marina
+	Log            *slog.Logger
 }
 
 // Artifacts are the built files that a server starts.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -140,7 +142,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	if publicURL == "" {
 		publicURL = url
 	}
-	router := host.Router{Home: c.Home, Program: c.Artifacts.Marina, RouterSettings: host.RouterSettings{Listen: c.Router, Domain: c.Domain}, Log: c.Log}
+	router := host.Router{Home: c.Home, Program: c.Artifacts.Marina, RouterSettings: host.RouterSettings{Listen: c.Router, Domain: c.Domain, TrustedProxies: networks(c.TrustedProxies)}, Log: c.Log}
 	routing, err := router.Renew(ctx)
 	if err != nil {
 		return err
@@ -171,13 +173,10 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	if endpoint == "" {
 		endpoint = reachable(routing.Address)
 	}
-	api := &http.Server{
-		Handler: withConsole(gateway.New(gateway.Deps{
-			DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Log: c.Log, Version: c.Version,
-			Kubectl: func() string { return "https://" + endpoint },
-		})),
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-	}
+	api := gateway.Server(withConsole(gateway.New(gateway.Deps{
+		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies,
+		Kubectl: func() string { return "https://" + endpoint },
+	})))
 
 	group, running := errgroup.WithContext(ctx)
 	group.Go(supervised(running, "Postgres's keeper", postgres.keep))
@@ -185,7 +184,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	group.Go(supervised(running, "control planes", planes.Run))
 	group.Go(supervised(running, "nodes", nodes.Run))
 	group.Go(supervised(running, "router's keeper", router.Keep))
-	group.Go(supervised(running, "API", func(ctx context.Context) error { return serveHTTP(ctx, api, ln) }))
+	group.Go(supervised(running, "API", func(ctx context.Context) error { return serveHTTP(ctx, api, gateway.ShareConnections(ln)) }))
 	if err := host.Record(host.ServerFile(c.Home), url); err != nil {
 		return err
 	}
@@ -238,6 +237,15 @@ func serveHTTP(ctx context.Context, s *http.Server, ln net.Listener) error {
 	}
 	<-ended
 	return nil
+}
+
+// networks writes networks as a flag takes them.
+func networks(all []netip.Prefix) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, ",")
 }
 
 // localName is an address as a program on this machine dials it.

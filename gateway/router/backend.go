@@ -64,23 +64,23 @@ func (r *Router) socket(d destination) (string, error) {
 	return to.API, nil
 }
 
-// open connects to a destination's server on behalf of client and sends what
+// open connects to a destination's server on behalf of a client and sends what
 // has to come before the client's further bytes: to an API server the client's
 // address, and first, the bytes that were read already.
-func (r *Router) open(ctx context.Context, d destination, client net.Conn, first []byte) (*net.UnixConn, error) {
+func (r *Router) open(ctx context.Context, d destination, who ends, first []byte) (*net.UnixConn, error) {
 	server, err := r.dial(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.begin(server, d, client, first); err != nil {
+	if err := r.begin(server, d, who, first); err != nil {
 		return nil, errors.Join(&refusal{reason: backendDown, reset: true, cause: err}, server.Close())
 	}
 	return server, nil
 }
 
-func (r *Router) begin(server *net.UnixConn, d destination, client net.Conn, first []byte) error {
+func (r *Router) begin(server *net.UnixConn, d destination, who ends, first []byte) error {
 	if d.service == apiServer || d.service == podAPI {
-		header, err := proxyproto.HeaderProxyFromAddrs(2, client.RemoteAddr(), client.LocalAddr()).Format()
+		header, err := proxyproto.HeaderProxyFromAddrs(2, who.client, who.here).Format()
 		if err != nil {
 			return fmt.Errorf("make PROXY header: %w", err)
 		}

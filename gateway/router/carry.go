@@ -12,17 +12,17 @@ import (
 
 // handle carries one connection to its end, which is at the latest when ctx is
 // done.
-func (r *Router) handle(ctx context.Context, c *net.TCPConn, from origin) {
+func (r *Router) handle(ctx context.Context, c *net.TCPConn, side Side, carry func() error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
-	err := r.carry(ctx, c, from)
+	err := carry()
 	if no, ok := errors.AsType[*refusal](err); ok {
-		r.refuse(ctx, c, from.side, no)
+		r.refuse(ctx, c, side, no)
 		return
 	}
 	_ = c.Close() // both ways have ended, or were cut
 	if err != nil && ctx.Err() == nil {
-		r.config.Log.DebugContext(ctx, "connection broke", "side", from.side.String(), "client", c.RemoteAddr().String(), "error", err)
+		r.config.Log.DebugContext(ctx, "connection broke", "side", side.String(), "client", c.RemoteAddr().String(), "error", err)
 	}
 }
 
@@ -39,8 +39,36 @@ func (r *Router) refuse(ctx context.Context, c *net.TCPConn, side Side, no *refu
 	part(c, no)
 }
 
+// carryProxied finds out whom a trusted proxy speaks for, and carries that
+// connection.
+func (r *Router) carryProxied(ctx context.Context, c *net.TCPConn, proxy origin) error {
+	var pushed atomic.Bool
+	leave := r.queue.enter(proxy, func() {
+		pushed.Store(true)
+		_ = c.SetDeadline(time.Unix(0, 0))
+	})
+	defer leave()
+	if err := c.SetDeadline(time.Now().Add(r.config.HandshakeTimeout)); err != nil {
+		return err
+	}
+	who, err := readProxied(c)
+	leave()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return madeRoom(&pushed, &refusal{reason: tooSlow, cause: err})
+	case err != nil:
+		return &refusal{reason: notProxied, reset: true, cause: err}
+	}
+	from := originOf(who.client, proxy.side)
+	if !r.counted.enter(from) {
+		return &refusal{reason: busy, reset: true}
+	}
+	defer r.counted.leave(from)
+	return r.carry(ctx, c, from, who)
+}
+
 // carry finds out where a connection wants to go and brings it there.
-func (r *Router) carry(ctx context.Context, c *net.TCPConn, from origin) error {
+func (r *Router) carry(ctx context.Context, c *net.TCPConn, from origin, who ends) error {
 	if err := errors.Join(c.SetKeepAliveConfig(r.config.KeepAlive), c.SetDeadline(time.Now().Add(r.config.HandshakeTimeout))); err != nil {
 		return err
 	}
@@ -63,10 +91,10 @@ func (r *Router) carry(ctx context.Context, c *net.TCPConn, from origin) error {
 		return errUnknownName()
 	}
 	if d.service == podAPI {
-		return madeRoom(&pushed, r.carryPod(ctx, c, from, h, handshaken))
+		return madeRoom(&pushed, r.carryPod(ctx, c, from, who, h, handshaken))
 	}
 	handshaken()
-	return r.carryTo(ctx, d, c, from, h.raw)
+	return r.carryTo(ctx, d, c, from, who, h.raw)
 }
 
 // madeRoom replaces the error of a handshake that was pushed out of the queue.
@@ -79,12 +107,12 @@ func madeRoom(pushed *atomic.Bool, err error) error {
 
 // carryTo joins client with the server of d, which gets first before anything
 // else, and returns when both are done with each other.
-func (r *Router) carryTo(ctx context.Context, d destination, client duplex, from origin, first []byte) error {
+func (r *Router) carryTo(ctx context.Context, d destination, client duplex, from origin, who ends, first []byte) error {
 	if !r.counted.enterFor(d, from) {
 		return &refusal{reason: busy, reset: true}
 	}
 	defer r.counted.leaveFor(d, from)
-	server, err := r.open(ctx, d, client, first)
+	server, err := r.open(ctx, d, who, first)
 	if err != nil {
 		return err
 	}

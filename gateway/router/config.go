@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 	// later gives them to its own successor; then it serves RetiredControl instead of
 	// Control until its last connection has ended. Each may be empty: none.
 	Control, Handover, RetiredControl string
+
+	// TrustedProxies are the networks of proxies in front of the public address. Their
+	// connections begin with a PROXY header, of either version, and nobody else's may.
+	TrustedProxies []netip.Prefix
 
 	Log     *slog.Logger         // default: slog.Default()
 	Ready   func(Side, net.Addr) // called each time a listener serves, from several goroutines

@@ -9,21 +9,25 @@ import (
 
 // origin is who a connection comes from, as far as one can tell: an IPv4 address,
 // or an IPv6 network of the size that one customer of a provider gets (RFC 6177),
-// on one of the router's sides.
+// on one of the router's sides. On the nodes' side it is the network of a whole
+// cluster: whoever rules one of its machines can take all of its addresses.
 type origin struct {
 	side Side
 	net  netip.Prefix
 }
 
-func originOf(c net.Conn, side Side) origin {
-	a, ok := c.RemoteAddr().(*net.TCPAddr)
+func originOf(client net.Addr, side Side) origin {
+	a, ok := client.(*net.TCPAddr)
 	if !ok {
 		return origin{side: side}
 	}
 	ip := a.AddrPort().Addr().Unmap().WithZone("")
 	bits := 32
-	if ip.Is6() {
+	switch {
+	case ip.Is6():
 		bits = 64
+	case side == Nodes:
+		bits = 24
 	}
 	prefix, err := ip.Prefix(bits)
 	if err != nil { // no address at all
@@ -50,6 +54,11 @@ type counted struct {
 	each map[destination]int
 	pair map[pair]int
 }
+
+// maxNodeAPI is how many connections to the API for machines there may be: fewer than
+// its server takes (package nodeapi), so that who floods it has a share of them and
+// not all. Routers that have been replaced may still carry some, too.
+const maxNodeAPI = 256
 
 // pair is an origin's share of a destination.
 type pair struct {
@@ -87,12 +96,20 @@ func (c *counted) enterFor(d destination, o origin) (ok bool) {
 	defer c.mu.Unlock()
 	p := pair{d, o}
 	// This connection has a place already, so that one for itself need not be free.
-	if c.each[d] > c.max-c.all || c.pair[p] >= c.maxEach-c.each[d] {
+	if c.each[d] > c.max-c.all || c.pair[p] >= c.most(d)-c.each[d] {
 		return false
 	}
 	c.each[d]++
 	c.pair[p]++
 	return true
+}
+
+// most is how many connections a destination may have.
+func (c *counted) most(d destination) int {
+	if d.service == nodeAPI {
+		return min(c.maxEach, maxNodeAPI)
+	}
+	return c.maxEach
 }
 
 func (c *counted) leaveFor(d destination, o origin) {

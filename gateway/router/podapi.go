@@ -85,16 +85,16 @@ func (r *Router) welcome(c *net.TCPConn, h hello) (*tls.Conn, node, error) {
 // carryPod carries a connection that a pod has made to its cluster's API server.
 // What comes out of the agent's TLS connection is the pod's own. It calls
 // handshaken when it knows who the agent is.
-func (r *Router) carryPod(ctx context.Context, c *net.TCPConn, from origin, h hello, handshaken func()) error {
-	secure, who, err := r.welcome(c, h)
+func (r *Router) carryPod(ctx context.Context, c *net.TCPConn, from origin, who ends, h hello, handshaken func()) error {
+	secure, agent, err := r.welcome(c, h)
 	if err != nil {
 		return err
 	}
 	handshaken()
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
-	go r.watch(ctx, who, cut)
-	err = r.carryTo(ctx, destination{podAPI, who.cluster}, secure, from, nil)
+	go r.watch(ctx, agent, cut)
+	err = r.carryTo(ctx, destination{podAPI, agent.cluster}, secure, from, who, nil)
 	if no, ok := errors.AsType[*refusal](err); ok { // its answer would be one to a ClientHello
 		return &refusal{reason: no.reason, reset: true, cause: err}
 	}

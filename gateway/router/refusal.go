@@ -10,7 +10,7 @@ import (
 type reason uint8
 
 const (
-	notTLS          reason = iota // plain HTTP, a PROXY header, noise
+	notTLS          reason = iota // plain HTTP, a stranger's PROXY header, noise
 	badHello                      // TLS, but no ClientHello that can be read
 	tooSlow                       // no whole ClientHello in time
 	unknownName                   // no name, or no such cluster, or no longer
@@ -18,12 +18,13 @@ const (
 	busy                          // a limit is reached
 	backendDown                   // the server could not be reached
 	certificateGone               // the router has no certificate of its own (yet)
+	notProxied                    // a trusted proxy that does not say whom it speaks for
 	reasons                       // how many there are
 )
 
 func (r reason) String() string {
 	return [reasons]string{
-		"not-tls", "bad-hello", "slow-hello", "unknown-name", "bad-certificate", "busy", "unavailable", "no-certificate",
+		"not-tls", "bad-hello", "slow-hello", "unknown-name", "bad-certificate", "busy", "unavailable", "no-certificate", "no-proxy-header",
 	}[r]
 }
 

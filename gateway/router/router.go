@@ -118,8 +118,9 @@ func (r *Router) Serve(ctx context.Context, ln *net.TCPListener, side Side) erro
 // accept starts carrying c.
 func (r *Router) accept(ctx context.Context, c *net.TCPConn, side Side) {
 	r.counters.accepted[side].Add(1)
-	from := originOf(c, side)
-	if !r.counted.enter(from) {
+	from, proxied := originOf(c.RemoteAddr(), side), r.trusts(c, side)
+	// Whom a proxy speaks for, and is counted, is heard later.
+	if !proxied && !r.counted.enter(from) {
 		r.refuse(ctx, c, side, &refusal{reason: busy, reset: true})
 		return
 	}
@@ -129,7 +130,9 @@ func (r *Router) accept(ctx context.Context, c *net.TCPConn, side Side) {
 	defer r.mu.Unlock()
 	if r.stopping {
 		cut()
-		r.counted.leave(from)
+		if !proxied {
+			r.counted.leave(from)
+		}
 		_ = c.Close()
 		return
 	}
@@ -137,12 +140,16 @@ func (r *Router) accept(ctx context.Context, c *net.TCPConn, side Side) {
 	r.carrying.Go(func() {
 		defer func() {
 			cut()
-			r.counted.leave(from)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			delete(r.cuts, c)
 		}()
-		r.handle(ctx, c, from)
+		if proxied {
+			r.handle(ctx, c, side, func() error { return r.carryProxied(ctx, c, from) })
+			return
+		}
+		defer r.counted.leave(from)
+		r.handle(ctx, c, side, func() error { return r.carry(ctx, c, from, endsOf(c)) })
 	})
 }
 

@@ -25,7 +25,7 @@ import (
 const (
 	maxBody        = 64 << 10
 	maxHeader      = 16 << 10
-	maxConnections = 256
+	maxConnections = 1024 // more than a router carries (gateway/router): it shares them out
 	readLimit      = 10 * time.Second
 	writeLimit     = 30 * time.Second
 	idleLimit      = 30 * time.Second

@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"net/netip"
+	"time"
+
+	"github.com/marina-cloud/marina/gateway/internal/throttle"
+)
+
+// attempts bound how often passwords are tried. Three things are counted, since each
+// alone would let somebody through or shut an owner out: the attempts from an
+// address, the failures for an account from an address, and the failures for an
+// account from anywhere. The last does not count where the owner has logged in: a
+// stranger who tries all day does not keep the owner out at home.
+//
+// An account that does not exist is treated like any other. Nothing of this
+// outlives a restart. It is safe for concurrent use.
+type attempts struct {
+	from    *throttle.Rates[netip.Prefix]
+	pairs   *throttle.Rates[pair]
+	strange *throttle.Rates[account]
+	homes   *throttle.Seen[pair]
+	hashing *throttle.Places[netip.Prefix]
+}
+
+// account is a digest of an e-mail address, which may be as long as a body.
+type account [sha256.Size]byte
+
+// pair is an account, and where somebody is who tries it.
+type pair struct {
+	account
+	from netip.Prefix
+}
+
+func newAttempts(l Limits) *attempts {
+	return &attempts{
+		from:    throttle.NewRates[netip.Prefix](l.Attempts, remembered),
+		pairs:   throttle.NewRates[pair](l.Failures, remembered),
+		strange: throttle.NewRates[account](l.Strange, remembered),
+		homes:   throttle.NewSeen[pair](remembered),
+		hashing: throttle.NewPlaces[netip.Prefix](l.Hashing),
+	}
+}
+
+// signUp must be asked before a new password is hashed. Without an error, done must
+// be called afterwards.
+func (a *attempts) signUp(from netip.Prefix, now time.Time) (done func(), err error) {
+	if left, ok := a.from.Take(from, now); !ok {
+		return nil, tooMany(left.Wait, "Too many people have tried to sign up or log in from your address.")
+	}
+	return a.hash(from)
+}
+
+// logIn must be asked before a password is checked. Without an error, done must be
+// called with what came of it.
+func (a *attempts) logIn(from netip.Prefix, email string, now time.Time) (done func(good bool), err error) {
+	if left, ok := a.from.Take(from, now); !ok {
+		return nil, tooMany(left.Wait, "Too many people have tried to sign up or log in from your address.")
+	}
+	who := account(sha256.Sum256([]byte(email)))
+	here := pair{who, from}
+	// Taken before and given back for a good password: many at once are counted, too.
+	if left, ok := a.pairs.Take(here, now); !ok {
+		return nil, tooMany(left.Wait, "This account's password was tried too often.")
+	}
+	stranger := !a.homes.Has(here)
+	if stranger {
+		if left, ok := a.strange.Take(who, now); !ok {
+			return nil, tooMany(left.Wait, "This account's password was tried too often.")
+		}
+	}
+	leave, err := a.hash(from)
+	if err != nil {
+		return nil, err
+	}
+	return func(good bool) {
+		leave()
+		if !good {
+			return
+		}
+		a.pairs.Give(here, now)
+		if stranger {
+			a.strange.Give(who, now)
+			a.homes.Add(here)
+		}
+	}, nil
+}
+
+// hash takes a place among those who wait for a turn.
+func (a *attempts) hash(from netip.Prefix) (leave func(), err error) {
+	leave, ok := a.hashing.Enter(from)
+	if !ok {
+		return nil, tooMany(time.Second, "Too many people sign up or log in from your address at this moment.")
+	}
+	return leave, nil
+}

@@ -1,0 +1,7 @@
+package gateway
+
+// What the tests of this package use of its inside.
+var (
+	Share         = share
+	ClientAddress = clientAddress
+)
