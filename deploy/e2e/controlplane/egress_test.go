@@ -36,8 +36,8 @@ import (
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
 
-// provider is what the owner of a cluster may name by URL, on the loopback interface
-// of the machine that hosts the cluster: an admission webhook that refuses
+// provider is what the owner of a cluster may name by URL, on the machine that hosts
+// the cluster: an admission webhook that refuses
 // everything, and an issuer of tokens. It counts the connections that come.
 type provider struct {
 	address string
@@ -73,6 +73,13 @@ func newProvider(t *testing.T) *provider {
 		}}})
 	})
 	s := httptest.NewUnstartedServer(mux)
+	// At every address of this machine: what is refused would be answered.
+	if err := s.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s.Listener, err = net.Listen("tcp", ":0"); err != nil {
+		t.Fatal(err)
+	}
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			p.came.Add(1)
@@ -80,7 +87,12 @@ func newProvider(t *testing.T) *provider {
 	}
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	p.url, p.address, p.client = s.URL, strings.TrimPrefix(s.URL, "https://"), s.Client()
+	_, port, err := net.SplitHostPort(s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.address = net.JoinHostPort("127.0.0.1", port)
+	p.url, p.client = "https://"+p.address, s.Client()
 	p.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	return p
 }
