@@ -125,7 +125,7 @@ var (
 	ErrNoCluster   = fault.New(fault.NotFound, "cluster_not_found", "There is no such cluster.")
 	ErrGoing       = fault.New(fault.Conflict, "cluster_deleting", "The cluster is being deleted; it takes no more node pools.")
 	ErrPoolGoing   = fault.New(fault.Conflict, "pool_deleting", "The node pool is being deleted and cannot be resized any more.")
-	ErrUntrusted   = fault.New(fault.Forbidden, "machines_not_isolated", "Nodes on this installation share the host's kernel, and another organization has nodes on it already. Its operator may allow this with --local-provider-untrusted=accept, or offer isolated machines.")
+	ErrUntrusted   = fault.New(fault.Forbidden, "machines_not_isolated", "Nodes on this installation share the host's kernel, so it gives them to one organization alone. Its operator may allow more with --local-provider-untrusted=accept, or offer isolated machines.")
 	ErrNoPool      = fault.New(fault.NotFound, "pool_not_found", "There is no such node pool.")
 	ErrNoNode      = fault.New(fault.NotFound, "node_not_found", "There is no such node.")
 	ErrNameTaken   = fault.New(fault.Conflict, "pool_name_taken", "The cluster has a node pool of this name already. Choose another name.")

@@ -90,6 +90,10 @@ func (r Runc) Run(ctx context.Context, id, bundle string, spec *specs.Spec, outp
 		return Init{}, fmt.Errorf("write the configuration of container %s: %w", id, err)
 	}
 	pidFile := filepath.Join(bundle, "pid")
+	// runc writes beside it first, and gives up where an earlier one was killed at that.
+	if err := os.Remove(filepath.Join(bundle, ".pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Init{}, fmt.Errorf("remove what is left of a start of container %s: %w", id, err)
+	}
 	if err := r.command(ctx, output, "run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id); err != nil {
 		return Init{}, fmt.Errorf("start container %s: %w", id, err)
 	}

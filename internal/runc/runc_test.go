@@ -177,6 +177,11 @@ func TestRunClears(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"PidFileHalfWritten": func(t *testing.T, p place) { // by a runc that was killed
+			if err := os.WriteFile(filepath.Join(p.bundle, ".pid"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"Created": func(t *testing.T, p place) {
 			p.run(t, "again", "wait") // writes a bundle
 			if err := p.runc.Delete(t.Context(), "again", true); err != nil {

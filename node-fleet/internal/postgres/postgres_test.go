@@ -4,6 +4,7 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -266,6 +267,52 @@ func TestOneOrganization(t *testing.T) {
 	}
 	if _, err := f.Resize(ctx, f.by, f.cluster, p.ID, 2); err != nil {
 		t.Errorf("the first organization may have more: %v", err)
+	}
+}
+
+// TestOneOrganizationAtOnce: of two who ask for the first nodes at the same moment, the
+// second hears what comes of the first.
+func TestOneOrganizationAtOnce(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	f.OneOrganization = true
+	other := fleettest.Organization(t, f.DB)
+	cluster := fleettest.Cluster(t, f.DB, other)
+	second := make(chan error, 1)
+	// The first is in the middle of it: it has looked, and nobody sees its pool yet.
+	err := f.DB.AsTenant(ctx, f.by.Organization, func(tx pgx.Tx) error {
+		var others bool
+		if err := tx.QueryRow(ctx, "SELECT others_have_nodes($1)", f.by.Organization).Scan(&others); err != nil || others {
+			return fmt.Errorf("others have nodes: %v, %w", others, err)
+		}
+		_, err := tx.Exec(ctx, "INSERT INTO pools (id, organization_id, cluster_id, name, size, count) VALUES ($1, $2, $3, 'web', 'small', 1)",
+			tenant.NewPoolID(), f.by.Organization, f.cluster)
+		if err != nil {
+			return err
+		}
+		go func() {
+			_, err := f.CreatePool(ctx, postgres.By{Organization: other, Actor: "usr-x"}, cluster, fleet.NewPool{Name: "web", Size: "small", Count: 1})
+			second <- err
+		}()
+		for waiting := 0; waiting == 0; {
+			select {
+			case err := <-second:
+				return fmt.Errorf("the second did not wait for the first: %w", err)
+			case <-time.After(time.Millisecond):
+			}
+			if err := f.DB.AsWorker(ctx, func(tx pgx.Tx) error {
+				return tx.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&waiting)
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-second; !errors.Is(err, fleet.ErrUntrusted) {
+		t.Errorf("CreatePool: %v, want ErrUntrusted", err)
 	}
 }
 

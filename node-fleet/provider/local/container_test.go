@@ -16,6 +16,11 @@ func TestFirewall(t *testing.T) {
 	const want = `table inet marina {}
 delete table inet marina
 table inet marina {
+	chain prerouting {
+		type filter hook prerouting priority raw; policy accept;
+		iifname "br1" ether daddr 02:6d:ac:1e:01:01 ip saddr != 172.30.1.0/24 drop
+		iifname "br7" ether daddr 02:6d:ac:1e:07:01 ip saddr != 172.30.7.0/24 drop
+	}
 	chain input {
 		type filter hook input priority filter; policy drop;
 		iifname "lo" accept
