@@ -12,7 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,8 +179,12 @@ func (r *rehearsal) goesOn(a, b kubernetes.Interface, lost *core.ConfigMap) {
 	w, err := a.CoreV1().ConfigMaps("default").Watch(r.Context(), meta.ListOptions{ResourceVersion: lost.ResourceVersion})
 	if err == nil {
 		defer w.Stop()
-		e := <-w.ResultChan()
-		err = apierrors.FromObject(e.Object)
+		select {
+		case e := <-w.ResultChan():
+			err = apierrors.FromObject(e.Object)
+		case <-time.After(patience):
+			err = errors.New("it is told nothing")
+		}
 	}
 	if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
 		r.Errorf("a watch from a version that was lost: %v, want to be told to list anew", err)
@@ -267,6 +271,7 @@ func (r *rehearsal) interrupted(file string) {
 	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
+	limit := time.After(patience)
 	for { // until its database runs, which is the worst that can be left behind
 		if _, err := os.Stat(filepath.Join(h.Postgres(), ".s.PGSQL.5432")); err == nil {
 			break
@@ -274,6 +279,10 @@ func (r *rehearsal) interrupted(file string) {
 		select {
 		case <-ended:
 			r.Fatalf("the restoration was faster than its test: %s", &said)
+		case <-limit:
+			_ = cmd.Process.Kill()
+			<-ended
+			r.Fatalf("the restoration starts no database: %s", &said)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -463,15 +472,12 @@ type writer struct {
 	t      *testing.T
 	cancel context.CancelFunc
 	ended  chan struct{}
-	more   *sync.Cond
-	mu     sync.Mutex
-	n      int // acknowledged
+	n      atomic.Int64 // acknowledged
 }
 
 func write(t *testing.T, k kubernetes.Interface) *writer {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &writer{t: t, cancel: cancel, ended: make(chan struct{})}
-	w.more = sync.NewCond(&w.mu)
 	go func() {
 		defer close(w.ended)
 		for n := 0; ; n++ {
@@ -480,26 +486,22 @@ func write(t *testing.T, k kubernetes.Interface) *writer {
 				if ctx.Err() == nil {
 					t.Errorf("a write while nothing is wrong: %v", err)
 				}
-				w.more.Broadcast()
 				return
 			}
-			w.mu.Lock()
-			w.n++
-			w.mu.Unlock()
-			w.more.Broadcast()
+			w.n.Add(1)
 		}
 	}()
 	return w
 }
 
-func (w *writer) count() int { w.mu.Lock(); defer w.mu.Unlock(); return w.n }
+func (w *writer) count() int { return int(w.n.Load()) }
 
 func (w *writer) atLeast(n int) {
 	w.t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.n < n && !w.t.Failed() {
-		w.more.Wait()
+	for deadline := time.Now().Add(patience); w.count() < n; time.Sleep(10 * time.Millisecond) {
+		if w.t.Failed() || time.Now().After(deadline) {
+			w.t.Fatalf("%d objects were written, want %d", w.count(), n)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/marina-cloud/marina/deploy/client"
 	"github.com/marina-cloud/marina/deploy/host"
@@ -32,6 +33,19 @@ func find(t *testing.T, file func(home.Home) string) host.Process {
 		t.Fatalf("%s: %v, %v", file(h), ok, err)
 	}
 	return p
+}
+
+// kill ends a process the hard way.
+func kill(t *testing.T, p host.Process) {
+	t.Helper()
+	if err := p.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := p.Wait(ctx); err != nil {
+		t.Fatalf("process %d does not end: %v", p.PID, err)
+	}
 }
 
 // containers returns the first processes of all containers of the installation.
@@ -79,6 +93,9 @@ func TestServerDies(t *testing.T) {
 	}
 	lines := bufio.NewScanner(out)
 	until := func(name string) {
+		t.Helper()
+		limit := time.AfterFunc(patience, cancel) // the watch ends
+		defer limit.Stop()
 		for lines.Scan() {
 			if strings.HasSuffix(lines.Text(), "/"+name) {
 				return
@@ -91,12 +108,7 @@ func TestServerDies(t *testing.T) {
 	running := containers(t)
 
 	server, router := find(t, host.ServerFile), find(t, host.RouterFile)
-	if err := syscall.Kill(server.PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := server.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, server)
 	c.kubectl(t, "", "-n", ns, "create", "configmap", "during")
 	until("during")
 	if _, err := marina.Start(t.Context(), false); err != nil {

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -162,12 +161,7 @@ func TestOpenConnectionsLiveOn(t *testing.T) {
 	more("before")
 
 	server, first := find(t, host.ServerFile), find(t, host.RouterFile)
-	if err := syscall.Kill(server.PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := server.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, server)
 	s.works(t, "while marina is dead")
 	more("while marina is dead")
 	if _, err := marina.Start(t.Context(), false); err != nil {

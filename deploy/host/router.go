@@ -1,13 +1,14 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,8 @@ type Router struct {
 	Home    home.Home
 	Program string // path of marina
 	RouterSettings
-	Log *slog.Logger
+	RenewAgain time.Duration // between attempts to replace a router when one failed; default a minute
+	Log        *slog.Logger
 }
 
 const (
@@ -46,21 +48,31 @@ func (r Router) Ensure(ctx context.Context) (RouterProcess, error) {
 
 // Renew is Ensure, and replaces a router that is of another build than the
 // program's or has other settings. A replacement that fails leaves the one that
-// serves, and is logged.
+// serves, and is logged; Keep tries it again.
 func (r Router) Renew(ctx context.Context) (RouterProcess, error) {
-	want, err := buildOf(r.Program)
+	outdated, err := r.outdated()
 	if err != nil {
 		return RouterProcess{}, err
 	}
-	p, err := r.change(ctx, func(p RouterProcess) bool {
-		has, err := p.Build()
-		return err != nil || has != want || p.RouterSettings != r.RouterSettings
-	})
+	p, err := r.change(ctx, outdated)
 	if err != nil && ctx.Err() == nil && p.Alive() {
 		r.Log.ErrorContext(ctx, "router was not replaced and goes on", "pid", p.PID, "error", err)
 		return p, nil
 	}
 	return p, err
+}
+
+// outdated returns what tells whether a router is of another build than the
+// program's or has other settings.
+func (r Router) outdated() (func(RouterProcess) bool, error) {
+	want, err := buildOf(r.Program)
+	if err != nil {
+		return nil, err
+	}
+	return func(p RouterProcess) bool {
+		has, err := p.Build()
+		return err != nil || has != want || p.RouterSettings != r.RouterSettings
+	}, nil
 }
 
 // Replace starts a new router, which takes the sockets of the one that serves. The
@@ -141,27 +153,25 @@ func (r Router) endOldest(ctx context.Context) error {
 	return nil
 }
 
-// Keep starts the router again whenever it ends, until ctx does. Which process it
-// is may change meanwhile.
+// Keep starts the router again whenever it ends, until ctx does, and tries again
+// what Renew failed to do. Which process it is may change meanwhile.
 func (r Router) Keep(ctx context.Context) error {
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
+	renewing.Go(func() { r.renewAgain(ctx) })
 	for {
 		p, err := r.Ensure(ctx)
+		var ended bool
+		if err == nil {
+			ended, err = r.follow(ctx, p)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			r.Log.ErrorContext(ctx, "router does not run", "error", err)
-		default:
-			exit, ended, err := r.follow(ctx, p)
-			if err != nil {
-				return nil // ctx ended, or there is nothing to wait for
-			}
-			if ended {
-				r.Log.ErrorContext(ctx, "router ended and is started again", "pid", strconv.Itoa(p.PID), "exit", exit)
-				if time.Since(p.Since) > routerStable {
-					continue
-				}
-			}
+			r.Log.ErrorContext(ctx, "router does not run, or cannot be watched", "error", err)
+		case ended && time.Since(p.Since) > routerStable:
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -171,24 +181,48 @@ func (r Router) Keep(ctx context.Context) error {
 	}
 }
 
+// renewAgain replaces an outdated router, however often that fails.
+func (r Router) renewAgain(ctx context.Context) {
+	for {
+		outdated, err := r.outdated()
+		if err != nil {
+			r.Log.ErrorContext(ctx, "router is not compared with the program that it should run", "error", err)
+			return
+		}
+		// Once it is as it should be, whoever replaces it by another one wants that.
+		if p, runs, err := ServingRouter(r.Home); err == nil && runs && !outdated(p) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(cmp.Or(r.RenewAgain, time.Minute)):
+		}
+		_, _ = r.Renew(ctx) // which tells of a failure
+	}
+}
+
 // follow returns when the process p does not serve any more: ended says that this
 // is because it has ended, else another one serves, or is about to.
-func (r Router) follow(ctx context.Context, p RouterProcess) (exit string, ended bool, err error) {
+func (r Router) follow(ctx context.Context, p RouterProcess) (ended bool, err error) {
 	for {
 		wait, cancel := context.WithTimeout(ctx, routerPoll)
-		e, err := p.Wait(wait)
+		exit, err := p.Wait(wait)
 		cancel()
 		if ctx.Err() != nil {
-			return "", false, ctx.Err()
+			return false, ctx.Err()
 		}
 		now, runs, _ := ServingRouter(r.Home) // an error is Ensure's to tell
 		switch {
 		case err == nil:
-			return e.String(), !runs, nil
+			if !runs {
+				r.Log.ErrorContext(ctx, "router ended and is started again", "pid", p.PID, "exit", exit.String())
+			}
+			return !runs, nil
 		case !errors.Is(err, context.DeadlineExceeded):
-			return "", false, err
+			return false, err
 		case !runs || now.Init != p.Init:
-			return "", false, nil
+			return false, nil
 		}
 	}
 }

@@ -4,6 +4,7 @@ package host_test
 
 import (
 	"context"
+	"crypto/tls"
 	"debug/elf"
 	"errors"
 	"io"
@@ -47,13 +48,16 @@ func installation(t *testing.T) host.Router {
 	check(t, os.MkdirAll(h.Path("log"), 0o711))
 	program, err := os.Executable()
 	check(t, err)
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // a router that is started again needs the same port
+	// A router that is started again needs the same port: one of an address that
+	// nobody else on this machine uses.
+	ln, err := net.Listen("tcp", "127.83.0.1:0")
 	check(t, err)
 	check(t, ln.Close())
 	t.Cleanup(func() { down(t, h) })
+	serveNodes(t, h)
 	return host.Router{
 		Home: h, Program: program, RouterSettings: host.RouterSettings{Listen: ln.Addr().String(), Domain: "marina.localhost"},
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 }
 
@@ -61,7 +65,9 @@ func down(t *testing.T, h home.Home) host.Downed {
 	t.Helper()
 	runc, err := artifacts.Path(artifacts.Runc)
 	check(t, err)
-	d, err := host.Down(context.Background(), h, runc, true, func(string) {})
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	d, err := host.Down(ctx, h, runc, true, func(string) {})
 	check(t, err)
 	left, err := os.ReadFile(h.Path("log", "router.log"))
 	if err == nil {
@@ -98,13 +104,40 @@ func answers(address string) error {
 	return err
 }
 
-// open begins a connection that a router keeps for a while, since it waits for the
-// rest of what the client says.
-func open(t *testing.T, address string) net.Conn {
+// serveNodes is the server behind the router: it says something that is no TLS, and
+// ends when its client does.
+func serveNodes(t *testing.T, h home.Home) {
 	t.Helper()
-	c, err := net.Dial("tcp", address)
+	check(t, os.MkdirAll(h.Run(), 0o711))
+	ln, err := net.Listen("unix", h.NodesSocket())
+	check(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return // the test is over
+			}
+			go func() {
+				_, _ = io.WriteString(c, "hello") // whoever hears nothing fails
+				_, _ = io.Copy(io.Discard, c)
+				_ = c.Close()
+			}()
+		}
+	}()
+}
+
+// open begins a connection that the router carries until one end closes it.
+func open(t *testing.T, r host.Router) net.Conn {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", r.Listen, patience)
 	check(t, err)
 	t.Cleanup(func() { _ = c.Close() })
+	check(t, c.SetDeadline(time.Now().Add(patience)))
+	err = tls.Client(c, &tls.Config{ServerName: "nodes." + r.Domain}).Handshake()
+	if _, heard := errors.AsType[tls.RecordHeaderError](err); !heard {
+		t.Fatalf("a connection is not carried: %v", err)
+	}
 	return c
 }
 
@@ -128,6 +161,10 @@ func otherBuild(t *testing.T, program string) string {
 	check(t, err)
 	data[at] ^= 1
 	other := filepath.Join(t.TempDir(), "marina")
+	// Who is started by another test while the file is open for writing would have it
+	// open, too, for a moment: then nobody may run it (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	check(t, os.WriteFile(other, data, 0o755))
 	return other
 }
@@ -142,14 +179,13 @@ func TestRenew(t *testing.T) {
 	if again.PID != first.PID {
 		t.Error("the same build with the same settings was replaced")
 	}
-	waits := open(t, r.Listen)
-	eventually(t, "the router has a connection that is open", func() bool { return answers(r.Listen) == nil })
+	waits := open(t, r)
 
 	r.Program = otherBuild(t, r.Program)
 	second, err := r.Renew(ctx)
 	check(t, err)
 	if second.PID == first.PID || second.Address != first.Address {
-		t.Errorf("another build: process %d at %s after process %d at %s", second.PID, second.Address, first.PID, first.Address)
+		t.Fatalf("another build: process %d at %s after process %d at %s", second.PID, second.Address, first.PID, first.Address)
 	}
 	all, err := host.Routers(r.Home)
 	check(t, err)
@@ -157,8 +193,7 @@ func TestRenew(t *testing.T) {
 		t.Errorf("routers: %+v, want the first to wait for its connection", all)
 	}
 	check(t, waits.Close())
-	_, err = first.Wait(ctx)
-	check(t, err)
+	ends(t, first)
 
 	r.Domain = "other.localhost"
 	third, err := r.Renew(ctx)
@@ -216,7 +251,55 @@ func TestRoutersDie(t *testing.T) {
 		t.Errorf("in the end process %d serves %s, in the beginning process %d served %s", now.PID, now.Address, first.PID, first.Address)
 	}
 	stop()
-	check(t, <-kept)
+	keeperEnds(t, kept)
+}
+
+// TestKeepRenews: what Renew failed to do is done later.
+func TestKeepRenews(t *testing.T) {
+	t.Parallel()
+	r := installation(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	first, err := r.Ensure(ctx)
+	check(t, err)
+	r.Program, r.RenewAgain = otherBuild(t, r.Program), 10*time.Millisecond
+	check(t, os.Chmod(r.Program, 0o600)) // an upgrade that is not yet whole
+	p, err := r.Renew(ctx)
+	check(t, err)
+	if p.PID != first.PID {
+		t.Fatal("a program that cannot be run has replaced the router")
+	}
+	kept := make(chan error, 1)
+	go func() { kept <- r.Keep(ctx) }()
+	check(t, os.Chmod(r.Program, 0o700))
+	eventually(t, "the router is replaced", func() bool {
+		p, ok, err := host.ServingRouter(r.Home)
+		return err == nil && ok && p.PID != first.PID
+	})
+	ends(t, first)
+	check(t, answers(first.Address))
+	stop()
+	keeperEnds(t, kept)
+}
+
+// ends waits for the end of a router that has nothing more to do.
+func ends(t *testing.T, p host.RouterProcess) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := p.Wait(ctx); err != nil {
+		t.Fatalf("process %d does not end: %v", p.PID, err)
+	}
+}
+
+func keeperEnds(t *testing.T, kept <-chan error) {
+	t.Helper()
+	select {
+	case err := <-kept:
+		check(t, err)
+	case <-time.After(patience):
+		t.Fatal("Keep does not end")
+	}
 }
 
 func running(t *testing.T, h home.Home) []host.RouterProcess {
@@ -234,8 +317,7 @@ func TestDownEndsEveryRouter(t *testing.T) {
 	p, err := r.Ensure(t.Context())
 	check(t, err)
 	for range 2 {
-		open(t, r.Listen)
-		check(t, answers(r.Listen)) // so that the connection before it is accepted, too
+		open(t, r)
 		_, err := r.Replace(t.Context())
 		check(t, err)
 	}
@@ -271,8 +353,7 @@ func TestRetiredRoutersAreFew(t *testing.T) {
 	_, err := r.Ensure(t.Context())
 	check(t, err)
 	for range 7 {
-		open(t, r.Listen)
-		check(t, answers(r.Listen))
+		open(t, r)
 		_, err := r.Replace(t.Context())
 		check(t, err)
 	}

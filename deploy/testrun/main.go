@@ -32,6 +32,13 @@ var endToEnd = []string{"/deploy/e2e", "/deploy/bench"}
 // they are those of its artifact in deploy/build, so that the two share Go's cache.
 var moduleTags = map[string]string{"deploy/vaultdev": "minimal"}
 
+// What the tests of one package may take: several times what the slowest do, and so
+// short that one that hangs says so before somebody gives the whole run up.
+const (
+	patience     = "20m"
+	longPatience = "6h"
+)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -44,9 +51,9 @@ func main() {
 	case "short":
 		r.short()
 	case "full":
-		r.full("integration")
+		r.full("integration", patience)
 	case "long":
-		r.full("integration,long")
+		r.full("integration,long", longPatience)
 	default:
 		fmt.Fprintf(os.Stderr, "testrun: unknown mode %q; there are short, full and long\n", mode)
 		os.Exit(2)
@@ -72,7 +79,7 @@ func (r runner) short() {
 	r.goTest(".", nil, "-short", "./...")
 }
 
-func (r runner) full(tags string) {
+func (r runner) full(tags, timeout string) {
 	r.format()
 	r.check("go vet", ".", nil, "go", "vet", "-tags="+tags, "./...")
 	built := r.check("build", ".", nil, "go", "run", "./deploy/build", "--tests")
@@ -93,10 +100,10 @@ func (r runner) full(tags string) {
 			tags += "," + extra
 		}
 		r.check("go vet "+dir, dir, env, "go", "vet", "-tags="+tags, "./...")
-		r.goTest(dir, env, "-tags="+tags, "-timeout=20m", "./...")
+		r.goTest(dir, env, "-tags="+tags, "-timeout="+timeout, "./...")
 	}
 
-	flags := []string{"-race", "-shuffle=on", "-tags=" + tags, "-timeout=60m"}
+	flags := []string{"-race", "-shuffle=on", "-tags=" + tags, "-timeout=" + timeout}
 	shared, alone, err := r.packages(tags)
 	if err != nil {
 		r.tally.fail("list the packages", err.Error())

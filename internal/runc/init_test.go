@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,13 @@ func start(t *testing.T, args ...string) (*exec.Cmd, runc.Init) {
 	return cmd, init
 }
 
+// soon bounds a wait for what must happen.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func TestInit(t *testing.T) {
 	t.Parallel()
 	cmd, init := start(t, "sleep", "1000")
@@ -39,7 +47,7 @@ func TestInit(t *testing.T) {
 	if err := recycled.Signal(unix.SIGKILL); err != nil || !init.Alive() {
 		t.Errorf("a signal for a process that is gone: %v; alive = %v, want it swallowed", err, init.Alive())
 	}
-	if _, err := recycled.Wait(t.Context()); err != nil {
+	if _, err := recycled.Wait(soon(t)); err != nil {
 		t.Errorf("Wait for a process that is gone: %v, want it to return at once", err)
 	}
 
@@ -52,7 +60,7 @@ func TestInit(t *testing.T) {
 	if err := init.Signal(unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := init.Wait(t.Context()); err != nil {
+	if _, err := init.Wait(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	if init.Alive() {
@@ -91,7 +99,7 @@ func TestExit(t *testing.T) {
 			}
 			got := make(chan runc.Exit, 1)
 			go func() {
-				exit, err := init.Wait(t.Context())
+				exit, err := init.Wait(soon(t))
 				if err != nil {
 					t.Error(err)
 				}

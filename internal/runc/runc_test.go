@@ -107,7 +107,7 @@ func TestLife(t *testing.T) {
 	if err := p.runc.Kill(ctx, "one", unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if exit, err := init.Wait(ctx); err != nil || (exit.Known && exit.Code != 0) {
+	if exit, err := init.Wait(soon(t)); err != nil || (exit.Known && exit.Code != 0) {
 		t.Errorf("exit = %v, %v; want 0", exit, err)
 	}
 	if s, err := p.runc.State(ctx, "one"); err != nil || s.Status != runc.Stopped {
@@ -137,7 +137,7 @@ func TestExitIsToldToStrangers(t *testing.T) {
 	init, _ := p.run(t, "mortal", "wait")
 	got := make(chan runc.Exit, 1)
 	go func() {
-		exit, err := init.Wait(t.Context())
+		exit, err := init.Wait(soon(t))
 		if err != nil {
 			t.Error(err)
 		}
@@ -162,7 +162,7 @@ func TestRunClears(t *testing.T) {
 			if err := init.Signal(unix.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := init.Wait(t.Context()); err != nil {
+			if _, err := init.Wait(soon(t)); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -233,7 +233,7 @@ func TestOOMKills(t *testing.T) {
 	}
 	init, err := p.runc.Run(t.Context(), "hungry", p.bundle, spec, nil)
 	if err == nil { // else it died so early that runc noticed
-		if _, err := init.Wait(t.Context()); err != nil {
+		if _, err := init.Wait(soon(t)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -73,7 +73,11 @@ func TestDrain(t *testing.T) {
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	deadline := time.Now().Add(time.Minute)
 	for pod(guarded).DeletionTimestamp == nil { // the API server's view of budgets is a cache
+		if time.Now().After(deadline) {
+			t.Fatal("the pod without a budget is not evicted")
+		}
 		if err := drain.Pass(ctx, client, drained); err != nil {
 			t.Fatal(err)
 		}

@@ -161,7 +161,9 @@ func kill(p *Provider) func(*testing.T, tenant.NodeID) {
 		if err := init.Signal(unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := init.Wait(t.Context()); err != nil {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if _, err := init.Wait(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
