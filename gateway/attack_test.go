@@ -142,22 +142,27 @@ func TestSlowRequestsOfOne(t *testing.T) {
 				return nil
 			}
 			var all sync.WaitGroup
-			var refused sync.WaitGroup
-			refused.Add(4)
+			refused := make(chan struct{}, 8)
 			for n := range 8 {
 				all.Go(func() {
 					got := a.do(t, "POST", "/v1/clusters", fmt.Sprintf(`{"name":"c%d"}`, n), from(tc.address(n), bad[n%tc.accounts].bearer()...)...)
 					if got.status == http.StatusTooManyRequests {
 						got.tooMany(t)
-						refused.Done()
+						refused <- struct{}{}
 					} else if got.status != http.StatusCreated {
 						t.Errorf("answered %d %s", got.status, got.body)
 					}
 				})
 			}
-			refused.Wait() // hangs when more are let in
+			wait := time.After(20 * time.Second)
 			for range 4 {
-				<-entered
+				for what, c := range map[string]chan struct{}{"refused": refused, "worked on": entered} {
+					select {
+					case <-c:
+					case <-wait:
+						t.Errorf("fewer than 4 of 8 requests are %s", what)
+					}
+				}
 			}
 			if got := a.do(t, "GET", "/v1/account", "", from(honest, ada.bearer()...)...); got.status != http.StatusOK {
 				t.Errorf("control: somebody else is answered %d", got.status)
@@ -279,8 +284,9 @@ func TestHashingOfOne(t *testing.T) {
 		})
 	}
 	count := func(m *sync.Map) (n int) { m.Range(func(any, any) bool { n++; return true }); return n }
-	for count(&refused) < 10 || count(&served) < 2 { // hangs when all may wait
-		if t.Context().Err() != nil {
+	for deadline := time.Now().Add(20 * time.Second); count(&refused) < 10 || count(&served) < 2; {
+		if time.Now().After(deadline) {
+			t.Errorf("of one address's log-ins %d were refused and %d worked on; want some of both", count(&refused), count(&served))
 			break
 		}
 		if got := a.do(t, "POST", "/v1/login", `{"email":"ada@example.com","password":"`+password+`"}`, from(honest)...); got.status != http.StatusCreated {

@@ -74,13 +74,13 @@ func IsCode(err error, code string) bool {
 }
 
 // IsTransient reports whether err may go away by itself: the API is being started
-// again, or something that it needs is.
+// again, or something that it needs is, or this client has asked too often.
 func IsTransient(err error) bool {
 	if _, ok := errors.AsType[*Unreachable](err); ok {
 		return true
 	}
 	p, ok := errors.AsType[*Problem](err)
-	return ok && p.Status >= 500
+	return ok && (p.Status >= 500 || p.Status == http.StatusTooManyRequests)
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.

@@ -32,8 +32,8 @@ const (
 	serverID    = "stack"
 	serverCount = 1
 
-	// transferBuffer is the number of packets that wait for a slow reader before
-	// the agent's stream stalls; upstream's default is 10.
+	// transferBuffer is the number of packets that wait until their connection is
+	// found, before the agent's stream stalls; upstream's default is 10.
 	transferBuffer = 150
 
 	// keepaliveTime finds an agent whose machine is gone without a word. A dead
@@ -68,7 +68,7 @@ func Serve(ctx context.Context, c config.Tunnel, m *members.Directory, ready fun
 	)
 	agent.RegisterAgentServiceServer(agents, proxy)
 	apiServer := grpc.NewServer()
-	client.RegisterProxyServiceServer(apiServer, proxy)
+	client.RegisterProxyServiceServer(apiServer, newPatient(proxy))
 
 	agentsListener, err := listener.Unix(c.Agents)
 	if err != nil {
