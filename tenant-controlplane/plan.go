@@ -41,6 +41,9 @@ type Health struct {
 	RBAC           string
 	Credentials    bool // a customer's fresh certificate was let in
 	Credential     string
+	ReadyNodes     bool // there are nodes that are Ready, which the tunnel should lead to
+	TunnelReady    bool // and it leads to one of them at least
+	Tunnel         string
 }
 
 // Step is one idempotent thing to do. Steps are data, so that a plan can be
@@ -259,13 +262,15 @@ func complaint(s Seen) string {
 	return ""
 }
 
-// sick reports whether a running cluster must be called degraded.
+// sick reports whether a running cluster must be called degraded. The tunnel is no
+// reason: its other end is on the owner's machines, which may all be broken while
+// the control plane is well.
 func sick(c Cluster, seen Seen) bool {
 	if !seen.Etcd.Running || !seen.Stack.Running {
 		return true
 	}
 	return slices.ContainsFunc(c.Conditions, func(k Condition) bool {
-		now := slices.IndexFunc(conditions(c, seen), func(n Condition) bool { return n.Type == k.Type && !n.OK })
+		now := slices.IndexFunc(conditions(c, seen), func(n Condition) bool { return n.Type == k.Type && n.Type != TunnelReady && !n.OK })
 		return now >= 0 && !k.OK && seen.At.Sub(k.Since) >= patience
 	})
 }
@@ -284,6 +289,9 @@ func conditions(c Cluster, seen Seen) []Condition {
 		{Type: APIServerReady, OK: seen.Stack.Running && h.APIReady, Message: api},
 		{Type: RBACReady, OK: h.Bootstrapped && h.ServiceAccount, Message: h.RBAC},
 		{Type: CredentialsWork, OK: h.Credentials, Message: h.Credential},
+	}
+	if h.ReadyNodes {
+		next = append(next, Condition{Type: TunnelReady, OK: h.TunnelReady, Message: h.Tunnel})
 	}
 	for i := range next {
 		if next[i].OK {

@@ -312,6 +312,42 @@ func TestConditionsKeepTheirTime(t *testing.T) {
 	}
 }
 
+// TestTunnelCondition: whether the tunnel leads to nodes is told where there are nodes,
+// and makes no cluster degraded.
+func TestTunnelCondition(t *testing.T) {
+	t.Parallel()
+	const why = "The API server reaches no node."
+	told := func(c cluster, ready, tunnel bool) cluster {
+		s := with(whole(), func(s *seen) { s.Health.ReadyNodes, s.Health.TunnelReady, s.Health.Tunnel = ready, tunnel, why })
+		for _, step := range controlplane.Plan(c, s) {
+			set, ok := step.(controlplane.SetConditions)
+			if !ok {
+				t.Fatalf("nodes %v, tunnel %v: plan %#v, want conditions alone", ready, tunnel, step)
+			}
+			c.Conditions = set.Conditions
+		}
+		return c
+	}
+	c := in(controlplane.Running)
+	for _, tc := range []struct {
+		ready, tunnel bool
+		want          []controlplane.Condition
+	}{
+		{false, false, nil},
+		{true, false, []controlplane.Condition{{Type: controlplane.TunnelReady, Message: why, Since: noon}}},
+		{true, true, []controlplane.Condition{{Type: controlplane.TunnelReady, OK: true, Since: noon}}},
+		{false, false, nil},
+	} {
+		c = told(c, tc.ready, tc.tunnel)
+		if diff := cmp.Diff(append(in(controlplane.Running).Conditions, tc.want...), c.Conditions); diff != "" {
+			t.Errorf("nodes %v, tunnel %v: conditions differ (- want, + got):\n%s", tc.ready, tc.tunnel, diff)
+		}
+	}
+	c = told(c, true, false)
+	c.Conditions[len(c.Conditions)-1].Since = noon.Add(-time.Hour)
+	told(c, true, false) // for an hour already
+}
+
 // TestPlanEnds holds, from any state of the world, that doing what Plan says ends:
 // at a running cluster that is left alone, or at a deleted one.
 func TestPlanEnds(t *testing.T) {

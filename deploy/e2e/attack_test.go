@@ -4,11 +4,13 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -135,7 +137,18 @@ func TestForgedAddresses(t *testing.T) {
 	c.kubectl(t, pod(ns, "real", "", ""), "apply", "-f", "-")
 	ready(t, c, ns, "real")
 	real := c.kubectl(t, "", "-n", ns, "get", "pod", "real", "-o", "jsonpath={.status.podIP}")
-	t.Cleanup(func() { _, _ = c.try(t, "", "delete", "node", "forged", "--ignore-not-found") })
+	t.Cleanup(func() { // no kubelet will say that the Pod has ended
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		for _, args := range [][]string{
+			{"-n", ns, "delete", "pod", "forged", "--force", "--grace-period=0", "--ignore-not-found"},
+			{"delete", "node", "forged", "--ignore-not-found"},
+		} {
+			if out, err := c.command(ctx, args...).CombinedOutput(); err != nil {
+				t.Errorf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+			}
+		}
+	})
 	c.kubectl(t, fmt.Sprintf(`
 apiVersion: v1
 kind: Service
@@ -195,6 +208,11 @@ spec:
 	if n := f.came.Load(); n != 0 {
 		t.Errorf("%d connections came to this machine", n)
 	}
+	eventually(t, "control: the cluster says that its tunnel leads to nodes", func() (bool, string) {
+		k, err := marina.Client.FindCluster(t.Context(), "demo")
+		ok := slices.ContainsFunc(k.Conditions, func(x client.Condition) bool { return x.Type == "TunnelReady" && x.OK })
+		return ok && err == nil, fmt.Sprint(k.Conditions, err)
+	})
 }
 
 // bodies are good ones for the operations that take one.

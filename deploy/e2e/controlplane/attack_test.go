@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,6 +76,7 @@ func attacks(t *testing.T, i *installation, c controlplane.Cluster, k kubernetes
 		return
 	}
 	strangers(t, i, c, k)
+	tunnelReady(t, i, c, k)
 	_, stop := agent(t, i, c, "control", "control")
 	defer stop()
 	for _, p := range all {
@@ -278,6 +280,24 @@ func hookService(t *testing.T, k kubernetes.Interface, label, service string, po
 		if err := api.Delete(context.WithoutCancel(t.Context()), label, meta.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// tunnelReady holds that the owner is told when the API server reaches no node.
+func tunnelReady(t *testing.T, i *installation, c controlplane.Cluster, k kubernetes.Interface) {
+	ready := []byte(`{"status":{"conditions":[{"type":"Ready","status":"True"}]}}`)
+	i.eventually("a node is Ready that cannot be reached, and the owner is told", time.Minute, func() bool {
+		// Whoever looks after nodes takes that back in time.
+		if _, err := k.CoreV1().Nodes().Patch(t.Context(), "fake", types.MergePatchType, ready, meta.PatchOptions{}, "status"); err != nil {
+			t.Fatal(err)
+		}
+		now, err := i.app.Cluster(t.Context(), i.org, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(now.Conditions, func(x controlplane.Condition) bool {
+			return x.Type == controlplane.TunnelReady && !x.OK && strings.Contains(x.Message, "reaches no node")
+		})
 	})
 }
 

@@ -47,7 +47,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+join.PathJoin, s.API.join)
+	mux.HandleFunc("POST "+join.PathJoin, turns(s.API.join, joinsAtOnce))
 	mux.HandleFunc("POST "+join.PathBootstrap, s.API.bootstrap)
 	mux.HandleFunc("/", notFound)
 	server := &http.Server{

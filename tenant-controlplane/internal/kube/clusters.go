@@ -87,6 +87,9 @@ func (s *Clusters) Probe(ctx context.Context, c controlplane.Cluster) (h control
 	}
 	h.APIReady = true
 	usable(ctx, k.own, k.customer, &h)
+	if h.Credentials {
+		tunnel(ctx, k.own, &h)
+	}
 	return h
 }
 

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -116,4 +118,40 @@ func usable(ctx context.Context, own, customer kubernetes.Interface, h *controlp
 		return
 	}
 	h.Credentials = true
+}
+
+// tunnelNodes is how many nodes are asked at most whether the tunnel leads to them: one
+// that answers is enough, as others may just have gone.
+const tunnelNodes = 3
+
+// tunnel fills in whether the API server reaches nodes, by asking their kubelets how
+// they are. Without nodes that are Ready there is nothing to reach.
+func tunnel(ctx context.Context, k kubernetes.Interface, h *controlplane.Health) {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	// What the API server has in memory will do.
+	nodes, err := k.CoreV1().Nodes().List(ctx, meta.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return // it was ready a moment ago, and will be asked again
+	}
+	ready := slices.DeleteFunc(nodes.Items, func(n core.Node) bool { return !isReady(n) })
+	h.ReadyNodes = len(ready) > 0
+	for _, n := range ready[:min(tunnelNodes, len(ready))] {
+		ctx, cancel := context.WithTimeout(ctx, answerIn/tunnelNodes)
+		err := k.CoreV1().RESTClient().Get().Resource("nodes").Name(n.Name).SubResource("proxy").Suffix("healthz").MaxRetries(0).Do(ctx).Error()
+		cancel()
+		if err == nil {
+			h.TunnelReady = true
+			return
+		}
+	}
+	if h.ReadyNodes {
+		h.Tunnel = "The API server reaches no node: logs, exec and webhooks inside the cluster do not work."
+	}
+}
+
+func isReady(n core.Node) bool {
+	return slices.ContainsFunc(n.Status.Conditions, func(c core.NodeCondition) bool {
+		return c.Type == core.NodeReady && c.Status == core.ConditionTrue
+	})
 }
