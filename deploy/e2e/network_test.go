@@ -49,14 +49,10 @@ func TestPodNetwork(t *testing.T) {
 	})
 }
 
-// TestServiceAccount: a pod mounts its token and calls the API at
-// kubernetes.default, which knows it as the service account that it is.
-func TestServiceAccount(t *testing.T) {
-	c, ns := demo(), "account"
-	namespace(t, c, ns)
-	c.kubectl(t, "", "-n", ns, "create", "rolebinding", "view", "--clusterrole=view", "--serviceaccount="+ns+":default")
-	// The node's own kubectl, which finds the token by itself.
-	c.kubectl(t, fmt.Sprintf(`
+// clientPod is a manifest of a pod with the node's own kubectl, which finds the
+// token by itself.
+func clientPod(ns string) string {
+	return fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
 metadata: {name: client, namespace: %s}
@@ -69,10 +65,24 @@ spec:
     args: [pause]
     env: [{name: KUBERNETES_SERVICE_HOST, value: kubernetes.default.svc}]
     volumeMounts: [{name: bin, mountPath: /host}]
-`, ns, image), "apply", "-f", "-")
+`, ns, image)
+}
+
+// insideArgs make kubectl run a kubectl inside of that pod.
+func insideArgs(ns string, args ...string) []string {
+	return append([]string{"-n", ns, "exec", "client", "--", "/host/marina-kubernetes-1.37", "kubectl"}, args...)
+}
+
+// TestServiceAccount: a pod mounts its token and calls the API at
+// kubernetes.default, which knows it as the service account that it is.
+func TestServiceAccount(t *testing.T) {
+	c, ns := demo(), "account"
+	namespace(t, c, ns)
+	c.kubectl(t, "", "-n", ns, "create", "rolebinding", "view", "--clusterrole=view", "--serviceaccount="+ns+":default")
+	c.kubectl(t, clientPod(ns), "apply", "-f", "-")
 	ready(t, c, ns, "client")
 	inside := func(args ...string) (string, error) {
-		return c.try(t, "", append([]string{"-n", ns, "exec", "client", "--", "/host/marina-kubernetes-1.37", "kubectl"}, args...)...)
+		return c.try(t, "", insideArgs(ns, args...)...)
 	}
 	eventually(t, "a pod asks who it is", func() (bool, string) {
 		out, err := inside("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")

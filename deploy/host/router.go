@@ -30,8 +30,10 @@ type Router struct {
 }
 
 const (
-	routerStart = 20 * time.Second // until it serves, with the time for a predecessor that is ending
-	routerPoll  = time.Second      // how often to look which process serves
+	// Until it serves. A hand-over gives up by itself before, which is better than
+	// being killed in the midst of it: then nobody might serve for a moment.
+	routerStart = 45 * time.Second
+	routerPoll  = time.Second // how often to look which process serves
 
 	// A router that ends earlier than this after its start is not started again at
 	// once: it would end again.

@@ -5,7 +5,6 @@ package host_test
 import (
 	"context"
 	"crypto/tls"
-	"debug/elf"
 	"errors"
 	"io"
 	"log/slog"
@@ -24,6 +23,7 @@ import (
 	"github.com/marina-cloud/marina/deploy/artifacts"
 	"github.com/marina-cloud/marina/deploy/cli"
 	"github.com/marina-cloud/marina/deploy/host"
+	built "github.com/marina-cloud/marina/deploy/installation"
 	"github.com/marina-cloud/marina/internal/home"
 )
 
@@ -153,19 +153,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // otherBuild makes a program that does the same but is of another build.
 func otherBuild(t *testing.T, program string) string {
 	t.Helper()
-	f, err := elf.Open(program)
-	check(t, err)
-	defer f.Close()
-	at := f.Section(".note.go.buildid").Offset + 16 // behind the note's head
-	data, err := os.ReadFile(program)
-	check(t, err)
-	data[at] ^= 1
 	other := filepath.Join(t.TempDir(), "marina")
-	// Who is started by another test while the file is open for writing would have it
-	// open, too, for a moment: then nobody may run it (ETXTBSY).
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	check(t, os.WriteFile(other, data, 0o755))
+	check(t, built.OtherBuild(program, other))
 	return other
 }
 
