@@ -49,20 +49,7 @@ func bound(version int, key string, additional []byte) []byte {
 	return append(b, additional...)
 }
 
-// wrap and unwrap seal a data key itself, under the master key and bound to its
-// name and version.
-func wrap(master *box, name string, version int, key [keySize]byte) []byte {
-	return master.seal(nil, key[:], wrapping(name, version))
-}
-
-func unwrap(master *box, name string, version int, wrapped []byte) (*box, error) {
-	plain, err := master.open(wrapped, wrapping(name, version))
-	if err != nil || len(plain) != keySize {
-		return nil, ErrMasterKey
-	}
-	return newBox([keySize]byte(plain)), nil
-}
-
+// wrapping is what a wrapped data key is bound to: its name and version.
 func wrapping(name string, version int) []byte {
 	return append([]byte("marina data key:"), bound(version, name, nil)...)
 }

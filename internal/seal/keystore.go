@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -21,69 +20,45 @@ const (
 	// cacheTime is how long an unwrapped key is used without looking at the
 	// database: a key that another process destroyed may open things for so long.
 	cacheTime = time.Minute
-	// cacheSize bounds how many keys lie unwrapped in memory.
-	cacheSize = 1024
+	// cacheSize bounds how many keys lie unwrapped in memory, a kilobyte each: those
+	// of all clusters that a home can have.
+	cacheSize = 1 << 15
 )
 
-// Keystore is the built-in Store: data keys in the table keystore_keys, wrapped
-// with the master key. To destroy a key is to delete its rows: what was sealed
-// cannot be opened any more, but by somebody who has both the master key and a
-// backup of the database from before.
+// Keystore is a Store: data keys in the table keystore_keys, each wrapped by a
+// Master. To destroy a key is to delete its rows: what was sealed cannot be opened
+// any more, but by somebody who has both the master and a backup of the database
+// from before.
+//
+// A data key is unwrapped once and stays in memory for as long as the database
+// holds it: what is in use goes on while the master is away.
 type Keystore struct {
-	db     Database
-	master *box
+	db   Database
+	path string // of the master key's file
+	due  chan struct{}
 
-	mu    sync.Mutex
-	cache map[string]entry
+	mu      sync.Mutex
+	masters map[string]Master
+	failed  string // why the last attempt to wrap a key anew failed
+	cache   map[string]entry
 	epoch int // counts Destroy and Rotate, so that nothing read before them is cached after them
 }
 
 // entry holds all versions of one key.
 type entry struct {
-	versions map[int]*box
+	versions map[int]opened
 	newest   int
 	until    time.Time
 }
 
-var _ Store = (*Keystore)(nil)
-
-// Open opens the keystore in db with the master key at path, which is made when
-// there is none and the database holds no keys yet. It returns ErrMasterKey when
-// the master key is not that of the database.
-func Open(ctx context.Context, db Database, path string) (*Keystore, error) {
-	k := &Keystore{db: db, cache: map[string]entry{}}
-	var name string
-	var version int
-	var wrapped []byte
-	err := db.AsWorker(ctx, func(tx pgx.Tx) error {
-		const sample = "SELECT name, version, wrapped FROM keystore_keys ORDER BY name, version LIMIT 1"
-		err := tx.QueryRow(ctx, sample).Scan(&name, &version, &wrapped)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open keystore: %w", err)
-	}
-	if k.master, err = readMaster(path); errors.Is(err, fs.ErrNotExist) {
-		if name != "" {
-			return nil, fmt.Errorf("open keystore: %s is missing: %w", path, ErrMasterKey)
-		}
-		if err = createMaster(path); err == nil {
-			k.master, err = readMaster(path)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open keystore: %w", err)
-	}
-	if name != "" {
-		if _, err := unwrap(k.master, name, version, wrapped); err != nil {
-			return nil, fmt.Errorf("open keystore with %s: %w", path, err)
-		}
-	}
-	return k, nil
+// opened is a version that is unwrapped. When it was made tells it from another of
+// the same name and number, however often it is wrapped anew.
+type opened struct {
+	*box
+	made time.Time
 }
+
+var _ Store = (*Keystore)(nil)
 
 // Seal encrypts plaintext under the newest version of the named key; see Store.
 func (k *Keystore) Seal(ctx context.Context, key string, plaintext, additional []byte) ([]byte, error) {
@@ -110,13 +85,13 @@ func (k *Keystore) Open(ctx context.Context, key string, sealed, additional []by
 	if err != nil {
 		return nil, err
 	}
-	if e.versions[version] == nil { // another process may have rotated the key
+	if e.versions[version].box == nil { // another process may have rotated the key
 		if e, err = k.versions(ctx, key, true); err != nil {
 			return nil, err
 		}
 	}
 	b := e.versions[version]
-	if b == nil {
+	if b.box == nil {
 		return nil, ErrRefused
 	}
 	return b.open(body, bound(version, key, additional))
@@ -151,18 +126,50 @@ func (k *Keystore) Destroy(ctx context.Context, key string) error {
 
 // add stores a fresh data key, unless somebody else has just done so.
 func (k *Keystore) add(ctx context.Context, name string, version int) error {
-	var key [keySize]byte
-	_, _ = rand.Read(key[:]) // never fails
-	wrapped := wrap(k.master, name, version, key)
-	err := k.db.AsWorker(ctx, func(tx pgx.Tx) error {
-		const insert = "INSERT INTO keystore_keys (name, version, wrapped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-		_, err := tx.Exec(ctx, insert, name, version, wrapped)
-		return err
+	for {
+		stored, err := k.tryAdd(ctx, name, version)
+		if err != nil {
+			return fmt.Errorf("store key %s: %w", name, err)
+		}
+		if stored {
+			return nil
+		}
+	}
+}
+
+// tryAdd is add, and reports whether it was done: not when another master was
+// chosen meanwhile. Once that choice is made, nothing is wrapped by the old one.
+func (k *Keystore) tryAdd(ctx context.Context, name string, version int) (done bool, err error) {
+	var by string
+	err = k.db.AsWorker(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SELECT master FROM keystore").Scan(&by)
 	})
 	if err != nil {
-		return fmt.Errorf("store key %s: %w", name, err)
+		return false, err
 	}
-	return nil
+	m, err := k.master(by)
+	if err != nil {
+		return false, err
+	}
+	key := make([]byte, keySize)
+	_, _ = rand.Read(key) // never fails
+	wrapped, err := m.Wrap(ctx, []Bound{{Data: key, To: wrapping(name, version)}})
+	if err != nil {
+		return false, err
+	}
+	err = k.db.AsWorker(ctx, func(tx pgx.Tx) error {
+		var now string
+		if err := tx.QueryRow(ctx, "SELECT master FROM keystore FOR SHARE").Scan(&now); err != nil {
+			return err
+		}
+		if done = now == by; !done {
+			return nil
+		}
+		const insert = "INSERT INTO keystore_keys (name, version, wrapped, master) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+		_, err := tx.Exec(ctx, insert, name, version, wrapped[0], by)
+		return err
+	})
+	return done, err
 }
 
 // versions returns all versions of a key, from memory unless fresh is asked for.
@@ -174,7 +181,7 @@ func (k *Keystore) versions(ctx context.Context, name string, fresh bool) (entry
 	if ok && !fresh && time.Now().Before(e.until) {
 		return e, nil
 	}
-	e, err := k.read(ctx, name)
+	e, err := k.read(ctx, name, e.versions)
 	if err != nil {
 		return entry{}, err
 	}
@@ -189,35 +196,42 @@ func (k *Keystore) versions(ctx context.Context, name string, fresh bool) (entry
 	return e, nil
 }
 
-// read reads and unwraps all versions of a key.
-func (k *Keystore) read(ctx context.Context, name string) (entry, error) {
-	wrapped := map[int][]byte{}
+// read reads all versions of a key, and unwraps those that are not known.
+func (k *Keystore) read(ctx context.Context, name string, known map[int]opened) (entry, error) {
+	type row struct {
+		stored
+		made time.Time
+	}
+	var rows []row
 	err := k.db.AsWorker(ctx, func(tx pgx.Tx) error {
-		clear(wrapped)
-		rows, err := tx.Query(ctx, "SELECT version, wrapped FROM keystore_keys WHERE name = $1", name)
+		found, err := tx.Query(ctx, "SELECT version, master, wrapped, created_at FROM keystore_keys WHERE name = $1", name)
 		if err != nil {
 			return err
 		}
-		var version int
-		var data []byte
-		_, err = pgx.ForEachRow(rows, []any{&version, &data}, func() error {
-			wrapped[version], data = data, nil
-			return nil
+		rows, err = pgx.CollectRows(found, func(r pgx.CollectableRow) (row, error) {
+			one := row{stored: stored{name: name}}
+			return one, r.Scan(&one.version, &one.master, &one.wrapped, &one.made)
 		})
 		return err
 	})
 	if err != nil {
 		return entry{}, fmt.Errorf("read key %s: %w", name, err)
 	}
-	if len(wrapped) == 0 {
+	if len(rows) == 0 {
 		return entry{}, fmt.Errorf("key %s: %w", name, ErrNoKey)
 	}
-	e := entry{versions: map[int]*box{}, until: time.Now().Add(cacheTime)}
-	for version, data := range wrapped {
-		if e.versions[version], err = unwrap(k.master, name, version, data); err != nil {
+	e := entry{versions: map[int]opened{}, until: time.Now().Add(cacheTime)}
+	for _, r := range rows {
+		e.newest = max(e.newest, r.version)
+		if b := known[r.version]; b.box != nil && b.made.Equal(r.made) {
+			e.versions[r.version] = b
+			continue
+		}
+		key, err := k.unwrap(ctx, []stored{r.stored})
+		if err != nil {
 			return entry{}, fmt.Errorf("key %s: %w", name, err)
 		}
-		e.newest = max(e.newest, version)
+		e.versions[r.version] = opened{newBox(key[0]), r.made}
 	}
 	return e, nil
 }

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrMasterKey says that data keys were wrapped with another master key than the
+// ErrMasterKey says that data keys were wrapped by another master than the
 // one that was given, or were altered.
-var ErrMasterKey = errors.New("the master key does not open the keys in the database: restore the master key file that belongs to this database")
+var ErrMasterKey = errors.New("the master key does not open the keys in the database: restore the master key file that belongs to this database, or name the Vault, mount and key that sealed them")
 
 // readMaster reads the master key, 32 bytes, from a file that nobody but its
 // owner can read. An absent file is an fs.ErrNotExist.
