@@ -8,7 +8,8 @@ ALTER TABLE keystore_keys ADD COLUMN wrapped_at timestamptz NOT NULL DEFAULT now
 CREATE TABLE keystore (
     one           boolean     PRIMARY KEY DEFAULT true CHECK (one),
     master        text        NOT NULL CHECK (master IN ('keystore', 'vault')),
-    rewrap_before timestamptz NOT NULL DEFAULT '-infinity'
+    rewrap_before timestamptz NOT NULL DEFAULT '-infinity',
+    vault         text        NOT NULL DEFAULT '' -- the last one that was named, for people
 );
 INSERT INTO keystore (master) SELECT 'keystore' WHERE EXISTS (SELECT FROM keystore_keys);
 

@@ -54,6 +54,7 @@ const (
 	APIServerReady  = "APIServerReady"  // /readyz says ok
 	RBACReady       = "RBACReady"       // the bootstrap roles and the default ServiceAccount exist
 	CredentialsWork = "CredentialsWork" // a client with a fresh certificate was let in
+	SecretsReady    = "SecretsReady"    // the platform can open the cluster's keys; listed only while it cannot
 	TunnelReady     = "TunnelReady"     // a node's konnectivity agent is connected; not needed without nodes
 )
 
@@ -91,6 +92,7 @@ var (
 	ErrQuota      = fault.New(fault.Exhausted, "cluster_quota", "The organization has as many clusters as its quota allows. Delete one, or ask for a higher quota.")
 	ErrNotRunning = fault.New(fault.Conflict, "cluster_not_running", "The cluster is not running yet. Wait until its phase is running.")
 	ErrBadPhase   = fault.New(fault.Conflict, "cluster_phase", "The cluster cannot do that in its present phase.")
+	ErrSecrets    = fault.New(fault.Unavailable, "secrets_unavailable", "The platform cannot open the cluster's keys just now. The cluster goes on; try again in a minute.")
 	ErrCapacity   = fault.New(fault.Exhausted, "cluster_capacity", "This installation has no room for another cluster.")
 )
 

@@ -11,6 +11,7 @@ import (
 type Seen struct {
 	At       time.Time // when it was read
 	Keys     bool      // the authorities and keys are issued
+	Sealed   bool      // nothing of that can be unsealed just now, nor anything else be sealed; Health was not asked for
 	Prepared bool      // directories, unsealed key files, configuration and the sockets that this program serves are as they should be
 	Etcd     ProcessSeen
 	Stack    ProcessSeen
@@ -117,6 +118,9 @@ func Plan(c Cluster, seen Seen) []Step {
 	case c.Deleting:
 		return planDelete(c)
 	}
+	if seen.Sealed {
+		return planSealed(c, seen)
+	}
 	if s, ok := passage(c, seen); ok {
 		return append(report(c, seen), s) // what follows is planned for the new phase
 	}
@@ -204,6 +208,28 @@ func work(c Cluster, seen Seen) (steps []Step) {
 	return steps
 }
 
+// planSealed is the plan while the secret store cannot be asked. What runs is left
+// alone, since nobody can tell how it is; what died is started again if all that it
+// needs lies ready. Nothing is judged, and the rest waits.
+func planSealed(c Cluster, seen Seen) (steps []Step) {
+	if seen.Prepared {
+		if !seen.Etcd.Running && seen.Etcd.startable(seen.At) {
+			steps = append(steps, StartEtcd{})
+		}
+		if !seen.Stack.Running && seen.Stack.startable(seen.At) {
+			steps = append(steps, StartStack{})
+		}
+		if !seen.Route {
+			steps = append(steps, PublishRoute{})
+		}
+	}
+	if len(steps) > 0 || slices.ContainsFunc(c.Conditions, func(k Condition) bool { return k.Type == SecretsReady && !k.OK }) {
+		return steps
+	}
+	sealed := Condition{Type: SecretsReady, Message: "The platform's secret store does not answer. What runs goes on; the rest follows by itself.", Since: seen.At}
+	return []Step{SetConditions{append(slices.Clone(c.Conditions), sealed)}}
+}
+
 func planDelete(c Cluster) []Step {
 	if c.Phase != Deleting {
 		return []Step{Enter{Deleting, "The cluster is being deleted."}}
@@ -222,10 +248,13 @@ func Rest(c Cluster, seen Seen) time.Duration {
 	const (
 		settled = 15 * time.Second // then it is looked at again, in case that nobody noticed something
 		poll    = time.Second
+		sealed  = 5 * time.Second  // then many clusters wait for one thing, which must not find them all at its door
 		chronic = 15 * time.Minute // then it is not looked at more often than others
 	)
 	rest := settled
-	if complaint(seen) != "" && seen.At.Sub(c.Since) < chronic {
+	if seen.Sealed {
+		rest = sealed
+	} else if complaint(seen) != "" && seen.At.Sub(c.Since) < chronic {
 		rest = poll
 	}
 	for _, p := range []ProcessSeen{seen.Etcd, seen.Stack} {

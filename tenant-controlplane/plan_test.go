@@ -100,6 +100,11 @@ func TestPlan(t *testing.T) {
 	dead := func(restarts int, ago time.Duration) controlplane.ProcessSeen {
 		return controlplane.ProcessSeen{StartedAt: noon.Add(-time.Hour), ExitedAt: noon.Add(-ago), Exit: "signal: killed", Restarts: restarts}
 	}
+	sealed := func(edit func(*seen)) seen {
+		return with(whole(), func(s *seen) { s.Sealed, s.Health = true, controlplane.Health{}; edit(s) })
+	}
+	told := in(controlplane.Running)
+	told.Conditions = append(told.Conditions, controlplane.Condition{Type: controlplane.SecretsReady, Since: noon})
 	takeAway := []string{"release", "withdraw", "stop stack", "stop etcd", "remove", "destroy", "enter deleted"}
 
 	for name, tc := range map[string]struct {
@@ -108,6 +113,17 @@ func TestPlan(t *testing.T) {
 		seen seen
 		want []string
 	}{
+		"SealedTells": {
+			"an unknown health is no bad health: the store's silence is told, and nothing is called degraded",
+			in(controlplane.Running), sealed(func(*seen) {}), []string{"conditions"},
+		},
+		"SealedRests":       {"what was told is not told again", told, sealed(func(*seen) {}), nil},
+		"SealedIssuesNone":  {"a new cluster's keys cannot be sealed", newborn, sealed(func(s *seen) { *s = seen{At: noon, Sealed: true} }), []string{"conditions"}},
+		"SealedDeletes":     {"taking away needs no keys", func() cluster { c := in(controlplane.Deleting); c.Deleting = true; return c }(), seen{At: noon, Sealed: true}, takeAway},
+		"SealedHangs":       {"one that does not answer is not replaced: it was not asked", in(controlplane.Running, controlplane.APIServerReady), sealed(func(*seen) {}), []string{"conditions"}},
+		"SealedStarts":      {"what died is started again when all lies ready", told, sealed(func(s *seen) { s.Stack = dead(0, time.Second) }), []string{"start stack"}},
+		"SealedAfterReboot": {"what has to be unsealed first waits", told, sealed(func(s *seen) { s.Prepared, s.Etcd, s.Stack = false, dead(0, time.Second), dead(0, time.Second) }), nil},
+		"Unsealed":          {"the condition goes when the store answers", told, whole(), []string{"conditions"}},
 		"First": {
 			"everything that needs no answer is done at once: the stack waits for etcd by itself",
 			newborn, seen{At: noon},

@@ -29,6 +29,7 @@ type listenFlags struct {
 	api, router, domain, endpoint, publicURL string
 	untrusted, proxies                       string
 	egress                                   []string
+	vault                                    vaultFlags
 }
 
 func (l *listenFlags) bind(c *cobra.Command) {
@@ -40,6 +41,7 @@ func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&l.untrusted, "local-provider-untrusted", "refuse", "`accept` or refuse machines for a second organization, which would share this host's kernel")
 	c.Flags().StringSliceVar(&l.egress, "egress-allow", nil, "what clusters' API servers may call (webhooks, token issuers) beyond HTTPS on the public Internet: `HOST:PORT`, CIDR, CIDR:PORT or :PORT")
 	c.Flags().StringVar(&l.proxies, "trusted-proxies", "", trustedProxiesHelp)
+	l.vault.bind(c)
 	accept := cobra.FixedCompletions([]cobra.Completion{"accept", "refuse"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("local-provider-untrusted", accept) // the flag exists
 }
@@ -49,6 +51,9 @@ func (l *listenFlags) check(c *cobra.Command) error {
 		return &usageError{c, fmt.Sprintf("--local-provider-untrusted is %q: say accept or refuse", l.untrusted)}
 	}
 	if _, err := networks(l.proxies); err != nil {
+		return &usageError{c, err.Error()}
+	}
+	if err := l.vault.check(); err != nil {
 		return &usageError{c, err.Error()}
 	}
 	for flag, address := range map[string]string{"listen": l.api, "router-listen": l.router} {
@@ -88,7 +93,7 @@ func (l *listenFlags) args() []string {
 	for _, rule := range l.egress {
 		args = append(args, "--egress-allow", rule)
 	}
-	return args
+	return append(args, l.vault.args()...)
 }
 
 func (e *env) serveCommand() *cobra.Command {
@@ -118,7 +123,7 @@ func (e *env) serveCommand() *cobra.Command {
 			}
 			c := server.Config{
 				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
-				Egress: l.egress, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
+				Vault: l.vault.Config, Egress: l.egress, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
 				return err

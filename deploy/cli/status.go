@@ -15,6 +15,7 @@ import (
 
 	"github.com/marina-cloud/marina/deploy/client"
 	"github.com/marina-cloud/marina/deploy/host"
+	"github.com/marina-cloud/marina/deploy/secrets"
 	"github.com/marina-cloud/marina/internal/home"
 )
 
@@ -33,6 +34,7 @@ type status struct {
 	RouterPID  int              `json:"router_pid,omitempty"`
 	Containers int              `json:"containers"`            // etcds, control planes and machines
 	OtherBuild []string         `json:"other_build,omitempty"` // which of server and router are not this build
+	Secrets    *secrets.Status  `json:"secrets,omitempty"`     // as root alone can see it
 	Email      string           `json:"email,omitempty"`
 	Clusters   []clusterSummary `json:"clusters,omitempty"`
 }
@@ -103,6 +105,12 @@ func look(ctx context.Context, h home.Home) (status, error) {
 			s.OtherBuild = append(s.OtherBuild, name)
 		}
 	}
+	if s.Running {
+		// Others than root are not told, and a server of an older build does not know.
+		if about, err := (secrets.Client{Socket: h.SecretsControl()}).Status(ctx); err == nil {
+			s.Secrets = &about
+		}
+	}
 	containers, err := os.ReadDir(h.Runc()) // runc keeps a directory for each
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return s, fmt.Errorf("count containers: %w", err)
@@ -128,6 +136,9 @@ func (e *env) writeStatus(w io.Writer, s status) {
 		router = fmt.Sprintf("%s (process %d)", s.Router, s.RouterPID)
 	}
 	fmt.Fprintf(w, "Home:    %s\nAPI:     %s (%s, process %d)\nRouter:  %s\n", s.Home, s.API, health, s.PID, router)
+	if s.Secrets != nil {
+		writeSecrets(w, *s.Secrets)
+	}
 	for _, name := range s.OtherBuild {
 		replace := " down, then up"
 		if name == "router" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/seal/vault"
 )
 
 // Config is how an installation is set up. What is empty is embedded: a child
@@ -15,14 +16,15 @@ import (
 type Config struct {
 	Home      home.Home
 	Artifacts Artifacts
-	Listen    string   // address of the console and the API
-	Router    string   // address of the clusters' endpoints
-	Domain    string   // of the clusters' names
-	PublicURL string   // of the API as clusters' identity documents name it; default: http://<Listen>
-	Endpoint  string   // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
-	Postgres  string   // DSN; empty: a child process
-	NATS      string   // URL; empty: inside this process
-	Egress    []string // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
+	Listen    string       // address of the console and the API
+	Router    string       // address of the clusters' endpoints
+	Domain    string       // of the clusters' names
+	PublicURL string       // of the API as clusters' identity documents name it; default: http://<Listen>
+	Endpoint  string       // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
+	Postgres  string       // DSN; empty: a child process
+	NATS      string       // URL; empty: inside this process
+	Vault     vault.Config // not Enabled: secrets are sealed by the built-in keystore
+	Egress    []string     // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
 	// TrustedProxies are the networks of proxies in front of the API and of the
 	// router: they say whom they speak for, and must.
 	TrustedProxies []netip.Prefix

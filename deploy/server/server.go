@@ -19,7 +19,6 @@ import (
 	"github.com/marina-cloud/marina/internal/bus"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/runc"
-	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/migrations"
 	"github.com/marina-cloud/marina/migrations/pg"
 	"github.com/marina-cloud/marina/node-fleet/fleetapp"
@@ -128,7 +127,7 @@ func startNATS(ctx context.Context, c Config) (b *bus.Bus, stop func(), err erro
 
 // serve runs the contexts, the gateway and the router's keeper.
 func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events *bus.Bus) error {
-	secrets, err := seal.Open(ctx, db, c.Home.Path("master.key"))
+	secrets, err := openSecrets(ctx, c, db)
 	if err != nil {
 		return err
 	}
@@ -149,7 +148,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	}
 
 	planes, err := controlplaneapp.New(controlplaneapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets, Domain: c.Domain, PublicURL: publicURL, Egress: c.Egress, Log: c.Log,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets.store, Domain: c.Domain, PublicURL: publicURL, Egress: c.Egress, Log: c.Log,
 		Binaries: controlplaneapp.Binaries{Etcd: c.Artifacts.Etcd, Runc: c.Artifacts.Runc, Kubernetes: c.Artifacts.Kubernetes},
 	})
 	if err != nil {
@@ -162,7 +161,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 		return err
 	}
 	nodes, err := fleetapp.New(fleetapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll, Log: c.Log,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets.store, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll, Log: c.Log,
 	})
 	if err != nil {
 		return err
@@ -180,6 +179,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 
 	group, running := errgroup.WithContext(ctx)
 	group.Go(supervised(running, "Postgres's keeper", postgres.keep))
+	group.Go(supervised(running, "secret store", secrets.run))
 	group.Go(supervised(running, "outbox relay", func(ctx context.Context) error { return bus.Relay(ctx, db, events) }))
 	group.Go(supervised(running, "control planes", planes.Run))
 	group.Go(supervised(running, "nodes", nodes.Run))

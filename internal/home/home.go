@@ -108,6 +108,10 @@ func (h Home) Router() string { return filepath.Join(h.Run(), "router") }
 // GET /metrics and GET /healthz.
 func (h Home) RouterControl() string { return filepath.Join(h.Router(), "control.sock") }
 
+// SecretsControl is where the server tells about the secret store, and is told to
+// seal anew; open to root alone.
+func (h Home) SecretsControl() string { return filepath.Join(h.Run(), "secrets.sock") }
+
 // RouterHandover is where the router that serves gives its sockets to a successor.
 func (h Home) RouterHandover() string { return filepath.Join(h.Router(), "handover.sock") }
 

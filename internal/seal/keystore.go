@@ -41,7 +41,7 @@ type Keystore struct {
 	masters map[string]Master
 	failed  string // why the last attempt to wrap a key anew failed
 	cache   map[string]entry
-	epoch int // counts Destroy and Rotate, so that nothing read before them is cached after them
+	epoch   int // counts Destroy and Rotate, so that nothing read before them is cached after them
 }
 
 // entry holds all versions of one key.

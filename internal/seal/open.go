@@ -28,7 +28,7 @@ func OpenWithVault(ctx context.Context, db Database, path string, vault Master) 
 	if vault != nil {
 		k.masters[InVault], preferred = vault, InVault
 	}
-	wanted, samples, err := k.begin(ctx, preferred)
+	wanted, samples, err := k.begin(ctx, preferred, vault)
 	if err != nil {
 		return nil, fmt.Errorf("open keystore: %w", err)
 	}
@@ -38,8 +38,9 @@ func OpenWithVault(ctx context.Context, db Database, path string, vault Master) 
 			return nil, fmt.Errorf("open keystore: %w", err)
 		}
 	}
-	if _, err := k.master(wanted); err != nil {
-		return nil, fmt.Errorf("open keystore: %w", err)
+	if _, used := samples[InVault]; vault == nil && (used || wanted == InVault) {
+		at, err := NeedsVault(ctx, db)
+		return nil, errors.Join(fmt.Errorf("open keystore: data keys are sealed by %s: %w", at, ErrNoMaster), err)
 	}
 	for _, s := range samples {
 		if _, err := k.unwrap(ctx, []stored{s}); err != nil && !errors.Is(err, ErrAway) {
@@ -51,10 +52,15 @@ func OpenWithVault(ctx context.Context, db Database, path string, vault Master) 
 
 // begin chooses a master for a database that has none, and returns which one the
 // database has and one data key of each master that has wrapped any.
-func (k *Keystore) begin(ctx context.Context, preferred string) (wanted string, samples map[string]stored, err error) {
+func (k *Keystore) begin(ctx context.Context, preferred string, vault Master) (wanted string, samples map[string]stored, err error) {
 	err = k.db.AsWorker(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "INSERT INTO keystore (master) VALUES ($1) ON CONFLICT DO NOTHING", preferred); err != nil {
 			return err
+		}
+		if vault != nil {
+			if _, err := tx.Exec(ctx, "UPDATE keystore SET vault = $1", fmt.Sprint(vault)); err != nil {
+				return err
+			}
 		}
 		if err := tx.QueryRow(ctx, "SELECT master FROM keystore").Scan(&wanted); err != nil {
 			return err
@@ -71,6 +77,23 @@ func (k *Keystore) begin(ctx context.Context, preferred string) (wanted string, 
 		return err
 	})
 	return wanted, samples, err
+}
+
+// NeedsVault says which Vault data keys of a database are sealed by, for people, or
+// "" when there are none.
+func NeedsVault(ctx context.Context, db Database) (at string, err error) {
+	err = db.AsWorker(ctx, func(tx pgx.Tx) error {
+		at = ""
+		const q = "SELECT vault FROM keystore s WHERE master = 'vault' OR EXISTS (SELECT FROM keystore_keys k WHERE k.master = 'vault')"
+		if err := tx.QueryRow(ctx, q).Scan(&at); !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("find out what sealed the data keys: %w", err)
+	}
+	return at, nil
 }
 
 func scanStored(r pgx.CollectableRow) (s stored, err error) {

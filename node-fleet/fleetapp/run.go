@@ -2,12 +2,14 @@ package fleetapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/node-fleet/internal/authority"
 	"github.com/marina-cloud/marina/node-fleet/internal/csr"
@@ -27,6 +29,7 @@ const (
 const (
 	renewal  = time.Hour       // how often the serving certificate is looked at
 	sweeping = 5 * time.Second // how late an approver may start that nobody asked for
+	again    = time.Second     // how often a secret store that does not answer is asked
 )
 
 // Run keeps pools and nodes as they should be, serves the node API and decides on
@@ -40,8 +43,27 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
+// authority loads the platform's authority, without which nothing can be said to
+// machines, and waits while the secret store does not answer. Nodes go on meanwhile.
+func (a *App) authority(ctx context.Context) (*authority.Authority, error) {
+	for n := 0; ; n++ {
+		ca, err := authority.Load(ctx, a.store, a.deps.Secrets, a.now())
+		if err == nil || !errors.Is(err, seal.ErrAway) {
+			return ca, err
+		}
+		if n == 0 {
+			a.deps.Log.WarnContext(ctx, "machines are not answered until the secret store can be used", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
 func (a *App) run(ctx context.Context) error {
-	ca, err := authority.Load(ctx, a.store, a.deps.Secrets, a.now())
+	ca, err := a.authority(ctx)
 	if err != nil {
 		return err
 	}

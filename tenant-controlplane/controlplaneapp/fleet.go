@@ -3,11 +3,13 @@ package controlplaneapp
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"time"
 
 	"k8s.io/client-go/rest"
 
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
@@ -103,6 +105,9 @@ func (a *App) issue(ctx context.Context, id tenant.ClusterID, authority string, 
 		return nil, controlplane.ErrBadPhase.Saying("The cluster %s is being deleted.", c.Name)
 	}
 	cert, err := a.keys.SignClient(ctx, id, authority, key, name, groups, life)
+	if errors.Is(err, seal.ErrAway) {
+		return nil, controlplane.ErrSecrets.Because(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate of %s: %w", name, err)
 	}

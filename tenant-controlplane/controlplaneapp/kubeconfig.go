@@ -7,12 +7,14 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
@@ -45,6 +47,9 @@ func (a *App) Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor s
 		return nil, fmt.Errorf("generate key: %w", err)
 	}
 	cert, err := a.keys.SignClient(ctx, id, reconcile.ClusterCA, key.Public(), actor, []string{kube.AdminsGroup}, kubeconfigLife)
+	if errors.Is(err, seal.ErrAway) {
+		return nil, controlplane.ErrSecrets.Because(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -42,6 +43,7 @@ type World struct {
 	failures  int
 	messages  []string
 	issued    bool
+	sealed    bool
 	keyFiles  bool
 	files     bool
 	serving   bool
@@ -111,6 +113,13 @@ func (w *World) Kill(name string) {
 	p.Running, p.PID, p.ExitedAt, p.Exit = false, 0, w.now, "signal: killed"
 	w.processes[name] = p
 	w.asked = 0
+}
+
+// Seal makes the secret store answer nothing, or answer again.
+func (w *World) Seal(sealed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sealed = sealed
 }
 
 // Reboot takes away what a restart of the machine takes away: processes, and all
@@ -278,8 +287,19 @@ func (w *World) Remove(context.Context, tenant.ClusterID) error {
 	})
 }
 
+// Usable implements reconcile.Keys.
+func (w *World) Usable(context.Context, tenant.ClusterID) error {
+	if see(w, func() bool { return w.sealed }) {
+		return seal.ErrAway
+	}
+	return nil
+}
+
 // Issue implements reconcile.Keys.
 func (w *World) Issue(context.Context, controlplane.Cluster) error {
+	if see(w, func() bool { return w.sealed }) {
+		return errors.New("keys are issued although they cannot be sealed")
+	}
 	return w.effect(func() { w.issued = true })
 }
 
@@ -292,6 +312,9 @@ func (w *World) Issued(context.Context, tenant.ClusterID) (bool, error) {
 func (w *World) Materialize(context.Context, controlplane.Cluster, string, int, int) error {
 	if !see(w, func() bool { return w.issued }) {
 		return errors.New("there are no keys to unseal")
+	}
+	if see(w, func() bool { return w.sealed }) {
+		return errors.New("keys are unsealed although they cannot be")
 	}
 	return w.effect(func() { w.keyFiles = true })
 }

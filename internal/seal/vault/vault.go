@@ -90,6 +90,15 @@ func New(cfg Config, log *slog.Logger) (*Transit, error) {
 	}, nil
 }
 
+// String names this Vault, for people.
+func (t *Transit) String() string {
+	at := fmt.Sprintf("Vault at %s, key %s of %s/", t.cfg.Address, t.cfg.Key, t.cfg.Mount)
+	if t.cfg.Namespace != "" {
+		at += " in the namespace " + t.cfg.Namespace
+	}
+	return at
+}
+
 // State says whether Vault could be used the last time that it was asked.
 func (t *Transit) State() State {
 	t.mu.Lock()

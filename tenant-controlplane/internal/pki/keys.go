@@ -135,6 +135,14 @@ func (k *Keys) Issued(ctx context.Context, id tenant.ClusterID) (bool, error) {
 	return err == nil && complete(rows), err
 }
 
+// Usable seals something under the cluster's key: the secret store may not answer.
+func (k *Keys) Usable(ctx context.Context, id tenant.ClusterID) error {
+	if _, err := k.Secrets.Seal(ctx, string(id), nil, []byte("cluster_keys/"+string(id))); err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	return nil
+}
+
 func complete(rows map[string]row) bool {
 	for _, name := range append([]string{serviceAccount}, authorities...) {
 		if _, ok := rows[name]; !ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
@@ -50,6 +51,11 @@ func (p *Place) Look(ctx context.Context, c controlplane.Cluster) (seen controlp
 	if seen.Keys, err = p.Keys.Issued(ctx, c.ID); err != nil {
 		return seen, fmt.Errorf("look for keys: %w", err)
 	}
+	if err = p.Keys.Usable(ctx, c.ID); errors.Is(err, seal.ErrAway) {
+		seen.Sealed = true
+	} else if err != nil {
+		return seen, fmt.Errorf("try the secret store: %w", err)
+	}
 	if seen.Prepared, err = p.prepared(ctx, c); err != nil {
 		return seen, fmt.Errorf("look at files: %w", err)
 	}
@@ -59,7 +65,7 @@ func (p *Place) Look(ctx context.Context, c controlplane.Cluster) (seen controlp
 	if seen.Etcd, seen.Stack, err = p.processes(ctx, c); err != nil {
 		return seen, err
 	}
-	if seen.Keys && seen.Prepared && seen.Etcd.Running && seen.Stack.Running {
+	if !seen.Sealed && seen.Keys && seen.Prepared && seen.Etcd.Running && seen.Stack.Running {
 		seen.Health = p.API.Probe(ctx, c)
 	}
 	return seen, nil

@@ -140,3 +140,46 @@ func TestOneTurn(t *testing.T) {
 		}
 	})
 }
+
+// TestSealedStore restarts the machine while nothing can be unsealed: the cluster
+// waits and says why, is not called broken, and comes back by itself.
+func TestSealedStore(t *testing.T) {
+	t.Parallel()
+	w := controlplanetest.New(newborn())
+	complains := func() bool {
+		return slices.ContainsFunc(w.Cluster().Conditions, func(c controlplane.Condition) bool { return c.Type == controlplane.SecretsReady && !c.OK })
+	}
+	w.Seal(true)
+	for range 3 {
+		rest, err := w.Reconcile(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Sleep(rest)
+	}
+	if !complains() || w.Cluster().Phase != controlplane.Provisioning {
+		t.Errorf("a new cluster: %+v; want it to wait and to say why", w.Cluster())
+	}
+	w.Seal(false)
+	settle(t, w)
+	if complains() || w.Cluster().Phase != controlplane.Running {
+		t.Errorf("afterwards: %+v; want it running", w.Cluster())
+	}
+	w.Seal(true)
+	w.Reboot()
+	for range 3 {
+		rest, err := w.Reconcile(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Sleep(rest)
+	}
+	if !complains() || w.Cluster().Phase != controlplane.Running {
+		t.Errorf("after a restart: %+v; want it to wait and to say why", w.Cluster())
+	}
+	w.Seal(false)
+	settle(t, w)
+	if complains() || w.Cluster().Phase != controlplane.Running {
+		t.Errorf("in the end: %+v; want it running", w.Cluster())
+	}
+}

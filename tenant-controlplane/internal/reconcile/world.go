@@ -96,6 +96,9 @@ type Keys interface {
 	Issue(ctx context.Context, c controlplane.Cluster) error
 	// Issued reports whether all of that exists.
 	Issued(ctx context.Context, id tenant.ClusterID) (bool, error)
+	// Usable returns seal.ErrAway when nothing of the cluster can be sealed or
+	// unsealed just now.
+	Usable(ctx context.Context, id tenant.ClusterID) error
 	// Materialize writes what a stack needs into dir, on a tmpfs: the files that
 	// package pki names, of this owner, mode 0440. Leaves that live for ten days
 	// or more are left alone. Kubeconfigs refer to certificate files and do not
