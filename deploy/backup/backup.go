@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/marina-cloud/marina/deploy/backup/archive"
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations"
 	"github.com/marina-cloud/marina/migrations/pg"
@@ -134,6 +136,10 @@ func (j Job) write(ctx context.Context, db *pg.DB, scratch string, out *os.File)
 	if r.archive, err = archive.NewWriter(out, j.Recipients, j.Marina, time.Now()); err != nil {
 		return m, err
 	}
+	vault, wanted, err := seal.NeedsVault(ctx, db)
+	if err != nil {
+		return m, err
+	}
 	names, err := homeFiles(j.Home)
 	if err != nil {
 		return m, err
@@ -168,6 +174,16 @@ func (j Job) write(ctx context.Context, db *pg.DB, scratch string, out *os.File)
 			if m.Schema, err = migrations.Version(ctx, pgserver.DSN(j.Home.Postgres(), pgserver.Database)); err != nil {
 				return m, err
 			}
+			// The files of the home were copied before: a master key that was made
+			// since is not among them.
+			after, now, err := seal.NeedsVault(ctx, db)
+			if err != nil {
+				return m, err
+			}
+			if now != wanted {
+				return m, errors.New("the secret store was switched while the backup was made: make it again")
+			}
+			m.Vault = cmp.Or(vault, after)
 			return r.archive.Close(m)
 		}
 		for i, c := range added {

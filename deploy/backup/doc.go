@@ -9,6 +9,9 @@
 //
 // The file holds the master key beside everything that it opens. That is why it is
 // encrypted for a key that the operator keeps elsewhere; package archive says how.
+// Of an installation whose secrets are sealed by Vault it holds no key that opens
+// them: the manifest names the Vault, whose own backups the operator makes, and a
+// restored installation is started with the same --vault- flags.
 // Logs, audit logs and the disks of machines are not in it: machines are made anew.
 //
 // # Why it is consistent

@@ -69,7 +69,7 @@ func (e *env) backupCommand() *cobra.Command {
 			return err
 		}
 		step.Done("Saved %s to %s (%s)", counted(made.Manifest), made.File, size(made.Bytes))
-		if err := e.print(made, func(io.Writer) {}); err != nil {
+		if err := e.print(made, func(w io.Writer) { needsVault(w, made.Manifest) }); err != nil {
 			return err
 		}
 		return e.incomplete(made.Manifest)
@@ -80,6 +80,13 @@ func (e *env) backupCommand() *cobra.Command {
 	c.Flags().IntVar(&keep, "keep", 0, "keep this `number` of backups of this installation in the directory, and delete older ones; 0 keeps all")
 	c.AddCommand(e.keygenCommand(), e.verifyCommand(), e.listBackupsCommand())
 	return c
+}
+
+// needsVault says what a backup is worth nothing without.
+func needsVault(w io.Writer, m archive.Manifest) {
+	if m.Vault != "" {
+		fmt.Fprintf(w, "Its secrets are sealed by %s: keep backups of that, too (vault operator raft snapshot save).\nA restored installation is started with the same --vault- flags.\n", plain(m.Vault))
+	}
 }
 
 // incomplete says which clusters a backup lacks, if it lacks any.
@@ -185,6 +192,7 @@ func (e *env) verifyCommand() *cobra.Command {
 func writeManifest(w io.Writer, v backup.Verified) {
 	m := v.Manifest
 	fmt.Fprintf(w, "Made:     %s by Marina %s\nSchema:   %d\n\n", m.Created.Format(time.RFC3339), m.Marina, m.Schema)
+	needsVault(w, m)
 	var rows [][]string
 	for _, k := range m.Clusters {
 		row := []string{k.Name, string(k.ID), k.Version, string(k.State), "", ""}
@@ -261,6 +269,9 @@ func (e *env) restoreCommand() *cobra.Command {
 			step.Done("Restored %s as of %s", counted(done.Manifest), done.Manifest.Created.Format(time.RFC3339))
 			return e.print(done, func(w io.Writer) {
 				fmt.Fprintf(w, "Start it, with the flags of before: %s up --detach --demo=false\n", e.marina())
+				if v := done.Manifest.Vault; v != "" {
+					fmt.Fprintf(w, "Its secrets are sealed by %s: nothing opens without that, so name it with the --vault- flags.\n", plain(v))
+				}
 			})
 		},
 	}

@@ -39,7 +39,7 @@ func OpenWithVault(ctx context.Context, db Database, path string, vault Master) 
 		}
 	}
 	if _, used := samples[InVault]; vault == nil && (used || wanted == InVault) {
-		at, err := NeedsVault(ctx, db)
+		at, _, err := NeedsVault(ctx, db)
 		return nil, errors.Join(fmt.Errorf("open keystore: data keys are sealed by %s: %w", at, ErrNoMaster), err)
 	}
 	for _, s := range samples {
@@ -80,20 +80,26 @@ func (k *Keystore) begin(ctx context.Context, preferred string, vault Master) (w
 }
 
 // NeedsVault says which Vault data keys of a database are sealed by, for people, or
-// "" when there are none.
-func NeedsVault(ctx context.Context, db Database) (at string, err error) {
+// "" when there are none; and which master is to seal them all. A database that no
+// server of this version has opened knows the built-in keystore alone.
+func NeedsVault(ctx context.Context, db Database) (at, wanted string, err error) {
 	err = db.AsWorker(ctx, func(tx pgx.Tx) error {
-		at = ""
-		const q = "SELECT vault FROM keystore s WHERE master = 'vault' OR EXISTS (SELECT FROM keystore_keys k WHERE k.master = 'vault')"
-		if err := tx.QueryRow(ctx, q).Scan(&at); !errors.Is(err, pgx.ErrNoRows) {
+		at, wanted = "", InFile
+		var known bool
+		if err := tx.QueryRow(ctx, "SELECT to_regclass('keystore') IS NOT NULL").Scan(&known); err != nil || !known {
+			return err
+		}
+		const q = `SELECT CASE WHEN master = 'vault' OR EXISTS (SELECT FROM keystore_keys k WHERE k.master = 'vault') THEN vault ELSE '' END, master
+			FROM keystore`
+		if err := tx.QueryRow(ctx, q).Scan(&at, &wanted); !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("find out what sealed the data keys: %w", err)
+		return "", "", fmt.Errorf("find out what sealed the data keys: %w", err)
 	}
-	return at, nil
+	return at, wanted, nil
 }
 
 func scanStored(r pgx.CollectableRow) (s stored, err error) {

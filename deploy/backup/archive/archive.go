@@ -42,7 +42,8 @@ type Header struct {
 // Manifest is the table of contents, known when all is written.
 type Manifest struct {
 	Header
-	Schema   int64     `json:"schema"` // version of the database's schema
+	Schema   int64     `json:"schema"`          // version of the database's schema
+	Vault    string    `json:"vault,omitempty"` // the Vault without which nothing in it opens, for people
 	Clusters []Cluster `json:"clusters"`
 	Parts    []Part    `json:"parts"`
 }
