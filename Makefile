@@ -36,7 +36,7 @@ test-short: ## the checks and tests that need neither root nor built files
 test-long: ## every test there is; takes hours
 	@go run ./deploy/testrun long
 
-bench: build ## measure: make bench NAME=create (or nodes, up)
+bench: build ## measure: make bench NAME=create (or nodes, router, up)
 	@go run ./deploy/bench $(or $(NAME),$(error say what to measure: make bench NAME=create)) --json
 
 fmt: ## format the Go sources

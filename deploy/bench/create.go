@@ -84,7 +84,7 @@ func reach(ctx context.Context, c *client.Client, id string) (*kubernetes.Client
 
 // use does what a first visitor does: it creates a ConfigMap, where a pod could
 // run, too.
-func use(ctx context.Context, kube *kubernetes.Clientset) error {
+func use(ctx context.Context, kube kubernetes.Interface) error {
 	var last error
 	err := until(ctx, func() (bool, error) {
 		if _, last = kube.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{}); last != nil {

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/signal"
 	"slices"
@@ -31,6 +32,7 @@ type bench struct {
 
 var benches = map[string]bench{
 	"create": {"from an accepted request for a cluster to a client that creates a ConfigMap in it", create},
+	"router": {"a small GET, a large LIST and new connections through the router, against the API server's socket and HAProxy", router},
 	"nodes":  {"from a request for a pool of two to both nodes Ready, and a Deployment of four replicas on them", nodes},
 	"up":     {"from an empty home to the answer of the demo's pod", up},
 }
@@ -89,7 +91,12 @@ type measurement struct {
 
 // add records one sample, in milliseconds, for the figure with this name.
 func (m *measurement) add(name string, d time.Duration) {
-	m.samples[name] = append(m.samples[name], float64(d.Microseconds())/1000)
+	m.record(name, float64(d.Microseconds())/1000)
+}
+
+// record records one sample, in the unit that the figure's name tells.
+func (m *measurement) record(name string, value float64) {
+	m.samples[name] = append(m.samples[name], value)
 }
 
 // figures are the medians, with the extremes beside them.
@@ -113,4 +120,11 @@ func median(sorted []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-func round(x float64) float64 { return float64(int(x*10+0.5)) / 10 }
+// round leaves what a figure is good for: a tenth of a millisecond, a hundredth part.
+func round(x float64) float64 {
+	digits := 10.0
+	if x < 10 {
+		digits = 1000
+	}
+	return math.Round(x*digits) / digits
+}
