@@ -169,6 +169,9 @@ func serveRaw(path string) (stop func(), err error) {
 						return // the reader, who counts, tells
 					}
 				}
+				// A close with unread input would be a reset and could overtake the rest.
+				_ = c.(*net.UnixConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, c)
 			}()
 		}
 	}()
