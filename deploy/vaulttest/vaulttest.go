@@ -109,13 +109,15 @@ disable_mlock = true
 	return errors.Join(err, os.Chmod(s.dir, 0o755))
 }
 
-// guardian serves until its standard input ends. The program is open as file 3: the
-// directory that it lies in is closed to nobody.
+// guardian serves until it is told to stop, or until its standard input ends, which
+// the kernel sees to when the test process is gone: then it also removes the files.
+// The program is open as file 3: the directory that it lies in is closed to nobody.
 const guardian = `
 /proc/self/fd/3 server -config="$1/vault.hcl" >>"$1/log" 2>&1 </dev/null &
-read -r line
+read -r stop
 kill -KILL $!
 wait
+[ -n "$stop" ] || rm -rf "$1"
 `
 
 // Start starts the server, which is sealed then.
@@ -159,7 +161,8 @@ func (s *Server) Kill() {
 	if s.leash == nil {
 		return
 	}
-	err := s.leash.Close()
+	_, err := s.leash.WriteString("stop\n")
+	err = errors.Join(err, s.leash.Close())
 	s.leash = nil
 	<-s.ended
 	s.must(err)
