@@ -11,6 +11,10 @@
 //	marina-etcd check --file FILE
 //	marina-etcd restore --file FILE --data-dir DIR
 //
+// It keeps its database in order by itself (upkeep.go): it compacts and defragments
+// when that is worth it, and lowers the alarm when there is room again. How full it
+// is, it tells at /marina/usage on the same socket.
+//
 // There is no TLS: whoever may open the socket may do everything. The socket
 // is created with mode 0770, so that is this user and this group.
 package main

@@ -85,7 +85,7 @@ func TestLife(t *testing.T) {
 	if got := info.Mode().Perm(); got != 0o770 {
 		t.Errorf("the socket's mode is %o, want 770: the API server connects by its group, nobody else may", got)
 	}
-	if got := size(t, c.dir); got > 40<<20 {
+	if got := size(t, c.dir); got > 20<<20 {
 		t.Errorf("a fresh directory holds %d bytes: too much, multiplied by every tenant", got)
 	}
 	stop()
