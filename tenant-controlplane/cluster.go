@@ -55,6 +55,7 @@ const (
 	RBACReady       = "RBACReady"       // the bootstrap roles and the default ServiceAccount exist
 	CredentialsWork = "CredentialsWork" // a client with a fresh certificate was let in
 	SecretsReady    = "SecretsReady"    // the platform can open the cluster's keys; listed only while it cannot
+	WithinLimits    = "WithinLimits"    // nothing is refused because the cluster is as large as it may be
 	TunnelReady     = "TunnelReady"     // a node's konnectivity agent is connected; not needed without nodes
 )
 

@@ -27,6 +27,8 @@ type ProcessSeen struct {
 	ExitedAt  time.Time // of the last unwanted exit; zero: there was none
 	Exit      string    // how it ended then, for people
 	Restarts  int       // starts after unwanted exits, of late
+
+	OutOfMemory bool // it was killed then because it needed more memory than its limit
 }
 
 // Health is what came of asking etcd and the API server. The strings say why not,
@@ -45,6 +47,7 @@ type Health struct {
 	ReadyNodes     bool // there are nodes that are Ready, which the tunnel should lead to
 	TunnelReady    bool // and it leads to one of them at least
 	Tunnel         string
+	Limit          string // which limit the cluster is at, and what to do; "" for none. It is no reason to repair anything
 }
 
 // Step is one idempotent thing to do. Steps are data, so that a plan can be
@@ -101,6 +104,8 @@ const (
 	// hung is how long a live process may answer badly before it is replaced. A
 	// first start takes seconds, on a very busy machine a minute.
 	hung = 2 * time.Minute
+	// remembered is how long the owner is told that a process was short of memory.
+	remembered = 15 * time.Minute
 	// attentive is how long after a start its result is awaited closely.
 	attentive = 30 * time.Second
 )
@@ -293,13 +298,16 @@ func complaint(s Seen) string {
 
 // sick reports whether a running cluster must be called degraded. The tunnel is no
 // reason: its other end is on the owner's machines, which may all be broken while
-// the control plane is well.
+// the control plane is well. Nor is a cluster ill that is as large as it may be.
 func sick(c Cluster, seen Seen) bool {
 	if !seen.Etcd.Running || !seen.Stack.Running {
 		return true
 	}
 	return slices.ContainsFunc(c.Conditions, func(k Condition) bool {
-		now := slices.IndexFunc(conditions(c, seen), func(n Condition) bool { return n.Type == k.Type && n.Type != TunnelReady && !n.OK })
+		if k.Type == TunnelReady || k.Type == WithinLimits {
+			return false
+		}
+		now := slices.IndexFunc(conditions(c, seen), func(n Condition) bool { return n.Type == k.Type && !n.OK })
 		return now >= 0 && !k.OK && seen.At.Sub(k.Since) >= patience
 	})
 }
@@ -318,6 +326,7 @@ func conditions(c Cluster, seen Seen) []Condition {
 		{Type: APIServerReady, OK: seen.Stack.Running && h.APIReady, Message: api},
 		{Type: RBACReady, OK: h.Bootstrapped && h.ServiceAccount, Message: h.RBAC},
 		{Type: CredentialsWork, OK: h.Credentials, Message: h.Credential},
+		{Type: WithinLimits, OK: limit(seen) == "", Message: limit(seen)},
 	}
 	if h.ReadyNodes {
 		next = append(next, Condition{Type: TunnelReady, OK: h.TunnelReady, Message: h.Tunnel})
@@ -334,6 +343,16 @@ func conditions(c Cluster, seen Seen) []Condition {
 		}
 	}
 	return next
+}
+
+// limit says which of its limits the cluster is at.
+func limit(seen Seen) string {
+	for _, p := range []ProcessSeen{seen.Stack, seen.Etcd} {
+		if p.OutOfMemory && seen.At.Sub(p.ExitedAt) < remembered {
+			return fmt.Sprintf("A process was short of memory and was started again (%s). Watch fewer or smaller objects at once, or delete some.", p.Exit)
+		}
+	}
+	return seen.Health.Limit
 }
 
 // since returns when the condition t was seen to go wrong; zero when it is right

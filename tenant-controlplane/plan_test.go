@@ -1,6 +1,7 @@
 package controlplane_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func whole() seen {
 // have held as long: all OK but those in bad.
 func in(p controlplane.Phase, bad ...string) cluster {
 	c := cluster{Phase: p, Since: noon.Add(-time.Hour), Generation: 1, Observed: 1}
-	for _, t := range []string{controlplane.EtcdHealthy, controlplane.APIServerReady, controlplane.RBACReady, controlplane.CredentialsWork} {
+	for _, t := range []string{controlplane.EtcdHealthy, controlplane.APIServerReady, controlplane.RBACReady, controlplane.CredentialsWork, controlplane.WithinLimits} {
 		c.Conditions = append(c.Conditions, controlplane.Condition{Type: t, OK: true, Since: c.Since})
 	}
 	for _, b := range bad {
@@ -284,6 +285,39 @@ func TestPlan(t *testing.T) {
 			t.Parallel()
 			if diff := cmp.Diff(tc.want, kinds(controlplane.Plan(tc.c, tc.seen))); diff != "" {
 				t.Errorf("Plan differs (- want, + got): %s\n%s", tc.why, diff)
+			}
+		})
+	}
+}
+
+// TestLimits: a cluster that is as large as it may be, or whose process was short of
+// memory a while ago, says so, and is not ill.
+func TestLimits(t *testing.T) {
+	full := with(whole(), func(s *seen) { s.Health.Limit = "The database is full." })
+	killed := with(whole(), func(s *seen) {
+		s.Stack.ExitedAt, s.Stack.OutOfMemory, s.Stack.Exit = noon.Add(-time.Minute), true, "it was killed"
+	})
+	for _, tt := range []struct {
+		name string
+		seen seen
+		ok   bool
+		says string
+	}{
+		{"full", full, false, "The database is full."},
+		{"short of memory", killed, false, "it was killed"},
+		{"short of memory long ago", with(killed, func(s *seen) { s.Stack.ExitedAt = noon.Add(-time.Hour) }), true, ""},
+		{"ended for another reason", with(killed, func(s *seen) { s.Stack.OutOfMemory = false }), true, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := in(controlplane.Running, controlplane.WithinLimits) // it has been at its limit for an hour
+			plan := controlplane.Plan(c, tt.seen)
+			if got := kinds(plan); len(got) != 1 || got[0] != "conditions" {
+				t.Fatalf("plan = %v, want to tell, and no repair", got)
+			}
+			for _, k := range plan[0].(controlplane.SetConditions).Conditions {
+				if k.Type == controlplane.WithinLimits && (k.OK != tt.ok || !strings.Contains(k.Message, tt.says)) {
+					t.Errorf("the condition is %+v, want OK = %v and %q", k, tt.ok, tt.says)
+				}
 			}
 		})
 	}

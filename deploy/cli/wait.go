@@ -111,7 +111,7 @@ func (e *env) awaitCluster(ctx context.Context, c *client.Client, k client.Clust
 func unmet(conditions []client.Condition) string {
 	var names []string
 	for _, c := range conditions {
-		if !c.OK && c.Type != "TunnelReady" { // which needs nodes
+		if !c.OK && c.Type != "TunnelReady" && c.Type != "WithinLimits" { // which need nodes, and nothing at all
 			names = append(names, c.Type)
 		}
 	}

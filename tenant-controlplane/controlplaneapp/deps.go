@@ -36,6 +36,7 @@ type Deps struct {
 	// Egress is what clusters may call beyond HTTPS on the public Internet: HOST:PORT,
 	// CIDR, CIDR:PORT or :PORT. Usually it is empty.
 	Egress []string
+	Limits controlplane.Limits // of each cluster; none: Small
 	Log    *slog.Logger
 }
 
@@ -93,6 +94,9 @@ func New(d Deps) (*App, error) {
 	if err := d.Binaries.resolve(); err != nil {
 		return nil, err
 	}
+	if d.Limits == (controlplane.Limits{}) {
+		d.Limits = controlplane.Small()
+	}
 	allowed, err := egress.ParseAllowed(d.Egress)
 	if err != nil {
 		return nil, fmt.Errorf("control planes: %w", err)
@@ -116,12 +120,12 @@ func New(d Deps) (*App, error) {
 		died:      make(chan tenant.ClusterID, 64),
 	}
 	a.api = &kube.Clusters{
-		Signer: a.keys, Authority: reconcile.ClusterCA, Name: a.serverName,
+		Signer: a.keys, Authority: reconcile.ClusterCA, Name: a.serverName, Limits: d.Limits,
 		Sockets: func(id tenant.ClusterID) string { return reconcile.Sockets(d.Home, id) },
 	}
 	a.deaths = &reconcile.Deaths{Wake: a.noteDeath}
 	a.place = &reconcile.Place{
-		Host:    reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes},
+		Host:    reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes, Limits: d.Limits},
 		Runtime: a.oci, Keys: a.keys, KMS: a.kms, Egress: a.egress, API: a.api,
 		Dependents: lateDependents{&a.dependents}, Now: now, Watch: a.deaths.Watch,
 	}

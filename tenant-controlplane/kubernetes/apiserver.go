@@ -14,20 +14,28 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/audit"
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/config"
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/limits"
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/members"
 )
 
 type apiServer struct {
 	options *options.ServerRunOptions
 	members *members.Directory
+	limits  config.Limits
 }
 
-func newAPIServer(flags []string, m *members.Directory) (*apiServer, error) {
+func newAPIServer(flags []string, m *members.Directory, l config.Limits) (*apiServer, error) {
 	o := options.NewServerRunOptions()
+	// First of all, so that nothing else is asked about what is refused anyway.
+	limits.Register(o.Admission.GenericAdmission.Plugins, l)
+	order := &o.Admission.GenericAdmission.RecommendedPluginOrder
+	*order = append([]string{limits.PluginName}, *order...)
 	if err := parseFlags("kube-apiserver", o.Flags(), flags); err != nil {
 		return nil, err
 	}
-	return &apiServer{options: o, members: m}, nil
+	return &apiServer{options: o, members: m, limits: l}, nil
 }
 
 // run serves on l until ctx is done and requests have drained.
@@ -41,12 +49,13 @@ func (a *apiServer) run(ctx context.Context, l net.Listener) error {
 	if errs := completed.Validate(); len(errs) > 0 {
 		return fmt.Errorf("validate options: %w", utilerrors.NewAggregate(errs))
 	}
-	return serve(ctx, completed, a.members)
+	return serve(ctx, completed, a.members, a.limits.Audit)
 }
 
-// serve is upstream's app.Run with one handler more: behind authentication, it
-// shuts out machines that are no longer part of the cluster.
-func serve(ctx context.Context, o options.CompletedOptions, m *members.Directory) error {
+// serve is upstream's app.Run with one handler more, which shuts out machines that
+// are no longer part of the cluster, behind authentication; and with a limited
+// audit log.
+func serve(ctx context.Context, o options.CompletedOptions, m *members.Directory, l config.Audit) error {
 	klog.InfoS("Starting the API server", "version", utilversion.Get().GitVersion)
 	if o.InformerName == nil {
 		name, err := cache.NewInformerName("kube-apiserver")
@@ -55,16 +64,20 @@ func serve(ctx context.Context, o options.CompletedOptions, m *members.Directory
 		}
 		o.InformerName = name
 	}
-	config, err := app.NewConfig(o)
+	c, err := app.NewConfig(o)
 	if err != nil {
 		return err
 	}
 	// The aggregator is the first of the servers in the chain: every request of a
 	// client passes its handlers, and no other's.
-	first := config.Aggregator.GenericConfig
+	first := c.Aggregator.GenericConfig
 	build := first.BuildHandlerChainFunc
 	first.BuildHandlerChainFunc = func(h http.Handler, c *server.Config) http.Handler { return build(m.Filter(h), c) }
-	completed, err := config.Complete()
+	if b := first.AuditBackend; b != nil {
+		limited := audit.Limit(b, l) // one for all three servers
+		first.AuditBackend, c.ApiExtensions.GenericConfig.AuditBackend, c.KubeAPIs.ControlPlane.Generic.AuditBackend = limited, limited, limited
+	}
+	completed, err := c.Complete()
 	if err != nil {
 		return err
 	}

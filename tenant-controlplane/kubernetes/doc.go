@@ -20,6 +20,10 @@
 // its own credentials; everyone else comes through a unix socket (package
 // listener).
 //
+// Three things are added to upstream's API server from outside: machines that were
+// removed are shut out (package members), the cluster is kept within what it may store
+// (package limits), and its audit log within a rate (package audit).
+//
 // There is no policy here: every flag is in the configuration file (package
 // config). Upstream's own commands cannot be used for this, because they each
 // install signal handlers and logging for the whole process; instead each component

@@ -59,16 +59,21 @@ type installation struct {
 	org     tenant.OrganizationID
 	app     *controlplaneapp.App
 	egress  []string // what clusters may call beyond the public Internet
+	limits  controlplane.Limits
 	log     journal
 	stop    func()
 }
 
 func install(t *testing.T, egress ...string) *installation {
+	return installWith(t, controlplane.Small(), egress...)
+}
+
+func installWith(t *testing.T, limits controlplane.Limits, egress ...string) *installation {
 	h, err := home.At(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &installation{t: t, db: pgtest.New(t), home: h, org: tenant.NewOrganizationID(), egress: egress}
+	i := &installation{t: t, db: pgtest.New(t), home: h, org: tenant.NewOrganizationID(), egress: egress, limits: limits}
 	i.exec("INSERT INTO organizations (id, name) VALUES ($1, 'test')", i.org)
 	if i.secrets, err = seal.Open(t.Context(), i.db, h.Path("master.key")); err != nil {
 		t.Fatal(err)
@@ -117,7 +122,7 @@ func (i *installation) binary(name string) string {
 func (i *installation) start() {
 	i.t.Helper()
 	app, err := controlplaneapp.New(controlplaneapp.Deps{
-		DB: i.db, Home: i.home, Secrets: i.secrets, Domain: domain, PublicURL: public, Egress: i.egress,
+		DB: i.db, Home: i.home, Secrets: i.secrets, Domain: domain, PublicURL: public, Egress: i.egress, Limits: i.limits,
 		Binaries: controlplaneapp.Binaries{
 			Etcd: i.binary("marina-etcd"), Runc: i.binary("runc"),
 			Kubernetes: map[string]string{"1.37": i.binary(artifacts.Kubernetes("1.37"))},

@@ -30,6 +30,7 @@ type Clusters struct {
 	Authority string                        // name of the authority that the clusters' clients belong to
 	Sockets   func(tenant.ClusterID) string // directory of a cluster's sockets, on the host
 	Name      func(tenant.ClusterID) string // name in the certificate of a cluster's API server
+	Limits    controlplane.Limits           // of each cluster
 
 	mu      sync.Mutex
 	clients map[tenant.ClusterID]*clients
@@ -77,7 +78,13 @@ func (s *Clusters) Probe(ctx context.Context, c controlplane.Cluster) (h control
 		h.API = "The API server's client could not be made."
 		return h
 	}
-	if h.EtcdAnswers, h.Etcd = etcdHealth(ctx, k.etcd); h.Etcd != "" {
+	h.EtcdAnswers, h.Etcd = etcdHealth(ctx, k.etcd)
+	if h.EtcdAnswers {
+		if u, err := etcdUsage(ctx, k.etcd); err == nil { // else the next look knows
+			h.Limit = s.Limits.Complaint(u)
+		}
+	}
+	if h.Etcd != "" {
 		h.API = "The API server waits for etcd."
 		return h
 	}

@@ -26,6 +26,7 @@ type stack struct {
 		TCP  string `json:"tcp"`
 		Unix string `json:"unix"`
 	} `json:"listen"`
+	Limits limits `json:"limits"`
 	Tunnel struct {
 		Agents      string `json:"agents"`
 		APIServer   string `json:"apiServer"`
@@ -36,11 +37,28 @@ type stack struct {
 	Members string `json:"members"`
 }
 
+type limits struct {
+	Cluster  string `json:"cluster"`
+	Etcd     string `json:"etcd"`
+	Objects  mark   `json:"objects"`
+	Database mark   `json:"database"`
+	Audit    struct {
+		EventsPerSecond int `json:"eventsPerSecond"`
+		BytesPerSecond  int `json:"bytesPerSecond"`
+	} `json:"audit"`
+}
+
+type mark struct {
+	Soft    int64 `json:"soft"`
+	Reserve int64 `json:"reserve"`
+}
+
 // EtcdArgs is the command line of a cluster's etcd, after the program's name.
-func EtcdArgs() []string {
+func EtcdArgs(l controlplane.Limits) []string {
 	return []string{
 		"--data-dir=" + EtcdDir,
 		"--client=" + etcdEndpoint,
+		fmt.Sprintf("--quota-bytes=%d", l.DatabaseFile),
 	}
 }
 
@@ -48,14 +66,19 @@ func EtcdArgs() []string {
 func StackArgs() []string { return []string{"stack", path.Join(ConfigDir, StackFile)} }
 
 // Files returns the contents of ConfigDir by name. It holds no secret, and
-// depends on nothing but the cluster.
-func Files(c controlplane.Cluster) map[string][]byte {
+// depends on nothing but the cluster and its limits.
+func Files(c controlplane.Cluster, l controlplane.Limits) map[string][]byte {
 	var s stack
-	s.APIServer = apiServer(c)
+	s.APIServer = apiServer(c, l)
 	s.ControllerManager = controllerManager(c)
 	s.Scheduler = scheduler()
 	s.Listen.TCP = "127.0.0.1:6443"
 	s.Listen.Unix = path.Join(SocketsDir, APISocket)
+	s.Limits = limits{
+		Cluster: string(c.ID), Etcd: path.Join(SocketsDir, EtcdSocket),
+		Objects: mark(l.Objects), Database: mark(l.Database),
+	}
+	s.Limits.Audit.EventsPerSecond, s.Limits.Audit.BytesPerSecond = l.Audit.EventsPerSecond, l.Audit.BytesPerSecond
 	s.Tunnel.Agents = path.Join(SocketsDir, TunnelSocket)
 	s.Tunnel.APIServer = tunnelFrontend
 	s.Tunnel.Certificate = pki("tunnel-server.crt")
@@ -81,7 +104,7 @@ func config(name string) string { return path.Join(ConfigDir, name) }
 // JWKSPath is where, below a cluster's issuer, its token keys are published.
 const JWKSPath = "/openid/v1/jwks"
 
-func apiServer(c controlplane.Cluster) []string {
+func apiServer(c controlplane.Cluster, l controlplane.Limits) []string {
 	flags := []string{
 		// Where it is.
 		"--advertise-address=" + Advertised,
@@ -123,13 +146,13 @@ func apiServer(c controlplane.Cluster) []string {
 		"--encryption-provider-config=" + config(encryptionFile),
 		"--audit-policy-file=" + config(auditFile),
 		"--audit-log-path=" + path.Join(AuditDir, AuditFile),
-		"--audit-log-maxsize=20", // megabytes
-		"--audit-log-maxbackup=4",
+		fmt.Sprintf("--audit-log-maxsize=%d", l.Audit.FileMiB),
+		fmt.Sprintf("--audit-log-maxbackup=%d", l.Audit.Files-1),
 		"--audit-log-maxage=30", // days
-		// A tenant's load stays the tenant's: half of upstream's limits, which
-		// are made for thousands of nodes.
-		"--max-requests-inflight=200",
-		"--max-mutating-requests-inflight=100",
+		// A tenant's load stays the tenant's. Priority and fairness shares out the
+		// sum of both.
+		fmt.Sprintf("--max-requests-inflight=%d", l.Reads),
+		fmt.Sprintf("--max-mutating-requests-inflight=%d", l.Writes),
 		// A client that is told to retry while the server stops does so, and
 		// sees no error.
 		"--shutdown-send-retry-after=true",

@@ -28,7 +28,7 @@ var example = controlplane.Cluster{
 // a change of them.
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	files := kube.Files(example)
+	files := kube.Files(example, controlplane.Small())
 	dir := filepath.Join("testdata", example.Version)
 	if *update {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -61,7 +61,7 @@ func TestFiles(t *testing.T) {
 // TestFilesAreWellFormed holds that each file can be parsed by its name's format.
 func TestFilesAreWellFormed(t *testing.T) {
 	t.Parallel()
-	for name, data := range kube.Files(example) {
+	for name, data := range kube.Files(example, controlplane.Small()) {
 		var v struct{ Kind string }
 		if err := yaml.Unmarshal(data, &v); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -76,7 +76,7 @@ func TestFilesAreWellFormed(t *testing.T) {
 func TestSafety(t *testing.T) {
 	t.Parallel()
 	var stack struct{ APIServer, ControllerManager, Scheduler []string }
-	if err := json.Unmarshal(kube.Files(example)[kube.StackFile], &stack); err != nil {
+	if err := json.Unmarshal(kube.Files(example, controlplane.Small())[kube.StackFile], &stack); err != nil {
 		t.Fatal(err)
 	}
 	for _, must := range []struct{ why, flag string }{
@@ -111,7 +111,7 @@ func TestOtherClustersDiffer(t *testing.T) {
 	t.Parallel()
 	other := example
 	other.PodCIDR, other.ServiceCIDR, other.Issuer = "10.0.0.0/16", "10.1.0.0/16", "https://other"
-	text := string(kube.Files(other)[kube.StackFile])
+	text := string(kube.Files(other, controlplane.Small())[kube.StackFile])
 	for _, gone := range []string{example.PodCIDR, example.ServiceCIDR, example.Issuer} {
 		if strings.Contains(text, gone) {
 			t.Errorf("%s is still in the files of another cluster", gone)

@@ -49,6 +49,25 @@ func etcdHealth(ctx context.Context, client *http.Client) (answers bool, why str
 	return true, "etcd says that it is not healthy: " + body.Reason + "."
 }
 
+// etcdUsage asks etcd how full it is.
+func etcdUsage(ctx context.Context, client *http.Client) (u controlplane.Usage, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://etcd/marina/usage", nil)
+	if err != nil {
+		return u, err
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return u, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return u, fmt.Errorf("etcd answered with status %d", resp.StatusCode)
+	}
+	return u, json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&u)
+}
+
 // etcdClient speaks to the etcd behind a socket.
 func etcdClient(socket string) *http.Client {
 	return &http.Client{Transport: &http.Transport{

@@ -20,22 +20,13 @@ import (
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
 )
 
-// Figures of a control plane. The memory limits are a fence around a runaway, far
-// above what an ordinary cluster needs (a stack with few nodes holds 200 MB); the
-// Go runtime begins to save memory at nine tenths of them.
-const (
-	etcdMemory  = 1 << 30
-	stackMemory = 2 << 30
-	etcdCPUs    = 1
-	stackCPUs   = 2
-)
-
 // Files is the Host of this machine: directories below a home, and the static
 // executables that control planes run.
 type Files struct {
 	Home       home.Home
 	Etcd       string
 	Kubernetes map[string]string // by minor
+	Limits     controlplane.Limits
 }
 
 // systemRoots is where Debian and Ubuntu keep the certificates of public
@@ -101,7 +92,7 @@ func (f Files) Prepare(c controlplane.Cluster) error {
 		}
 	}
 	_, gid := f.owner(c)
-	for name, data := range kube.Files(c) {
+	for name, data := range kube.Files(c, f.Limits) {
 		if err := replace(f.config(c, name), data, gid); err != nil {
 			return err
 		}
@@ -116,7 +107,7 @@ func (f Files) Prepared(c controlplane.Cluster) (bool, error) {
 			return false, err
 		}
 	}
-	for name, want := range kube.Files(c) {
+	for name, want := range kube.Files(c, f.Limits) {
 		have, err := os.ReadFile(f.config(c, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
@@ -157,10 +148,10 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 	run, data := f.Home.TenantRun(c.ID), f.Home.Tenant(c.ID)
 	etcd = Process{
 		Cluster: c.ID, Name: Etcd, Binary: f.Etcd,
-		Args: append([]string{"/marina-etcd"}, kube.EtcdArgs()...),
-		Env:  []string{"GOGC=50", memoryLimit(etcdMemory)},
+		Args: append([]string{"/marina-etcd"}, kube.EtcdArgs(f.Limits)...),
+		Env:  []string{"GOGC=50", memoryLimit(f.Limits.Etcd)},
 		UID:  gid, GID: gid, Umask: 0o007,
-		MemoryBytes: etcdMemory, CPUs: etcdCPUs,
+		MemoryBytes: f.Limits.Etcd.MemoryBytes, CPUs: f.Limits.Etcd.CPUs,
 		Mounts: []Mount{
 			{Source: filepath.Join(run, socketsDir), Target: kube.SocketsDir},
 			{Source: EtcdData(f.Home, c.ID), Target: kube.EtcdDir},
@@ -170,9 +161,9 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 	stack = Process{
 		Cluster: c.ID, Name: Stack, Binary: binary,
 		Args: append([]string{"/marina-kubernetes"}, kube.StackArgs()...),
-		Env:  []string{"HOME=/tmp", memoryLimit(stackMemory)},
+		Env:  []string{"HOME=/tmp", memoryLimit(f.Limits.Stack)},
 		UID:  uid, GID: gid, Umask: 0o007,
-		MemoryBytes: stackMemory, CPUs: stackCPUs,
+		MemoryBytes: f.Limits.Stack.MemoryBytes, CPUs: f.Limits.Stack.CPUs,
 		Mounts: []Mount{
 			{Source: filepath.Join(run, socketsDir), Target: kube.SocketsDir},
 			{Source: filepath.Join(run, kmsDir), Target: kube.KMSDir, ReadOnly: true},
@@ -184,7 +175,7 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 		},
 		Tmpfs:    []string{"/tmp"},
 		LogFile:  filepath.Join(data, logDir, "stack.log"),
-		Revision: revision(kube.Files(c)),
+		Revision: revision(kube.Files(c, f.Limits)),
 	}
 	if info, err := os.Stat(systemRoots); err == nil && info.IsDir() {
 		stack.Mounts = append(stack.Mounts, Mount{Source: systemRoots, Target: systemRoots, ReadOnly: true})
@@ -192,7 +183,11 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 	return etcd, stack, nil
 }
 
-func memoryLimit(bytes int64) string { return fmt.Sprintf("GOMEMLIMIT=%d", bytes/10*9) }
+// memoryLimit is where the Go runtime begins to save memory: short of where the
+// kernel kills.
+func memoryLimit(l controlplane.ProcessLimits) string {
+	return fmt.Sprintf("GOMEMLIMIT=%d", l.MemoryBytes/10*9)
+}
 
 // revision is a digest of files.
 func revision(files map[string][]byte) string {

@@ -28,7 +28,7 @@ func TestFiles(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	f := reconcile.Files{Home: h, Etcd: "/bin/etcd", Kubernetes: map[string]string{"1.37": "/bin/kubernetes"}}
+	f := reconcile.Files{Home: h, Etcd: "/bin/etcd", Kubernetes: map[string]string{"1.37": "/bin/kubernetes"}, Limits: controlplane.Small()}
 	c := newborn()
 	c.PodCIDR, c.ServiceCIDR, c.Issuer, c.UIDSlot = controlplane.DefaultPodCIDR, controlplane.DefaultServiceCIDR, "https://issuer", 3
 	prepared := func(want bool, why string) {
@@ -95,7 +95,7 @@ func TestProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := reconcile.Files{Home: h, Etcd: "/bin/etcd", Kubernetes: map[string]string{"1.37": "/bin/kubernetes"}}
+	f := reconcile.Files{Home: h, Etcd: "/bin/etcd", Kubernetes: map[string]string{"1.37": "/bin/kubernetes"}, Limits: controlplane.Small()}
 	c := newborn()
 	etcd, stack, err := f.Processes(c)
 	if err != nil {

@@ -100,7 +100,7 @@ func (p *Place) seen(want Process, s ProcessState) controlplane.ProcessSeen {
 	}
 	return controlplane.ProcessSeen{
 		Running: s.Running, Outdated: s.Running && s.Hash != want.Hash(),
-		StartedAt: s.StartedAt, ExitedAt: s.ExitedAt, Exit: s.Exit, Restarts: s.Restarts,
+		StartedAt: s.StartedAt, ExitedAt: s.ExitedAt, Exit: s.Exit, OutOfMemory: s.OutOfMemory, Restarts: s.Restarts,
 	}
 }
 

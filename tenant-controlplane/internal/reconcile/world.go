@@ -72,13 +72,14 @@ func (p Process) Hash() string {
 
 // ProcessState is what a Runtime sees of one process.
 type ProcessState struct {
-	Running   bool
-	PID       int       // as the host sees it; 0 when it does not run
-	StartedAt time.Time // of the present or the last run
-	ExitedAt  time.Time // of the last exit that nobody asked for; zero when there was none
-	Exit      string    // how it ended then, for people
-	Restarts  int       // how often Start had to start it again after such an exit; 0 again after ten quiet minutes
-	Hash      string    // of the Process that Start was given
+	Running     bool
+	PID         int       // as the host sees it; 0 when it does not run
+	StartedAt   time.Time // of the present or the last run
+	ExitedAt    time.Time // of the last exit that nobody asked for; zero when there was none
+	Exit        string    // how it ended then, for people
+	OutOfMemory bool      // that was because it needed more memory than its limit
+	Restarts    int       // how often Start had to start it again after such an exit; 0 again after ten quiet minutes
+	Hash        string    // of the Process that Start was given
 }
 
 // The names of the authorities of a cluster.

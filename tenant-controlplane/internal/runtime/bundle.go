@@ -34,6 +34,7 @@ type record struct {
 
 	ExitedAt time.Time `json:"exitedAt"` // of the last end that nobody asked for
 	Exit     string    `json:"exit"`
+	OOM      bool      `json:"oom"` // for lack of memory
 	Restarts int       `json:"restarts"`
 }
 

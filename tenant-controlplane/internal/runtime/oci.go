@@ -85,7 +85,7 @@ func next(before record, p reconcile.Process) record {
 	if before.Hash != r.Hash {
 		return r // a new process has no past
 	}
-	r.ExitedAt, r.Exit, r.Restarts = before.ExitedAt, before.Exit, before.Restarts
+	r.ExitedAt, r.Exit, r.OOM, r.Restarts = before.ExitedAt, before.Exit, before.OOM, before.Restarts
 	if before.Ended {
 		if before.ExitedAt.Sub(before.StartedAt) >= quiet {
 			r.Restarts = 0
@@ -199,7 +199,7 @@ func (o *OCI) observe(ctx context.Context, id tenant.ClusterID, name string) (re
 	}
 	s := reconcile.ProcessState{
 		Running: r.Init.Alive(), StartedAt: r.StartedAt,
-		ExitedAt: r.ExitedAt, Exit: r.Exit, Restarts: r.Restarts, Hash: r.Hash,
+		ExitedAt: r.ExitedAt, Exit: r.Exit, OutOfMemory: r.OOM, Restarts: r.Restarts, Hash: r.Hash,
 	}
 	if s.Running {
 		s.PID = r.Init.PID
@@ -231,7 +231,8 @@ func (o *OCI) look(ctx context.Context, b bundle) (record, bool, error) {
 	case r.Ended || r.Init.Alive():
 		return r, true, nil
 	default:
-		r.Ended, r.ExitedAt, r.Exit = true, now(), lastWords(r, runc.OOMKills(o.cgroup(b.cluster, b.name)))
+		kills := runc.OOMKills(o.cgroup(b.cluster, b.name))
+		r.Ended, r.ExitedAt, r.Exit, r.OOM = true, now(), lastWords(r, kills), kills > 0
 	}
 	return r, true, b.write(r)
 }

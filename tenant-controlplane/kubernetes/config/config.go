@@ -29,12 +29,36 @@ type Config struct {
 	// Members is the directory of package members; none: every certificate of a
 	// machine is good until it ends.
 	Members string `json:"members,omitempty"`
+	Limits  Limits `json:"limits"`
 }
 
 // Listen is where the API server listens. Both speak TLS.
 type Listen struct {
 	TCP  string `json:"tcp"`  // loopback address and port, for the controllers; no other address is accepted
 	Unix string `json:"unix"` // socket for everyone else; each connection begins with a PROXY protocol v2 header
+}
+
+// Limits are how much the cluster may hold, and its audit log take. Requests are
+// limited by flags.
+type Limits struct {
+	Cluster  string `json:"cluster"` // its name in messages
+	Etcd     string `json:"etcd"`    // socket of its marina-etcd, which says how full it is
+	Objects  Mark   `json:"objects"`
+	Database Mark   `json:"database"` // bytes
+	Audit    Audit  `json:"audit"`
+}
+
+// Mark is where writes begin to be refused: the customer's at Soft, and what is made
+// on their behalf at Reserve.
+type Mark struct {
+	Soft    int64 `json:"soft"`
+	Reserve int64 `json:"reserve"`
+}
+
+// Audit bounds what is written into the audit log, for reads and for writes each.
+type Audit struct {
+	EventsPerSecond int `json:"eventsPerSecond"`
+	BytesPerSecond  int `json:"bytesPerSecond"`
 }
 
 // Tunnel is the konnectivity server, over which the API server reaches nodes, pods
@@ -86,7 +110,7 @@ func (c Config) Validate() error {
 	} else if !addr.Addr().IsLoopback() {
 		errs = append(errs, fmt.Errorf("listen.tcp: %s is not a loopback address", addr.Addr()))
 	}
-	errs = append(errs, socket("listen.unix", c.Listen.Unix))
+	errs = append(errs, socket("listen.unix", c.Listen.Unix), c.Limits.validate())
 	if c.Members != "" {
 		errs = append(errs, absolute("members", c.Members))
 	}
@@ -98,6 +122,22 @@ func (c Config) Validate() error {
 			absolute("tunnel.key", t.Key),
 			absolute("tunnel.clientCA", t.ClientCA),
 		)
+	}
+	return errors.Join(errs...)
+}
+
+func (l Limits) validate() error {
+	errs := []error{socket("limits.etcd", l.Etcd)}
+	if l.Cluster == "" {
+		errs = append(errs, errors.New("limits.cluster: empty"))
+	}
+	for field, m := range map[string]Mark{"objects": l.Objects, "database": l.Database} {
+		if m.Soft <= 0 || m.Reserve < m.Soft {
+			errs = append(errs, fmt.Errorf("limits.%s: want 0 < soft ≤ reserve, not %d and %d", field, m.Soft, m.Reserve))
+		}
+	}
+	if l.Audit.EventsPerSecond <= 0 || l.Audit.BytesPerSecond <= 0 {
+		errs = append(errs, fmt.Errorf("limits.audit: want positive rates, not %+v", l.Audit))
 	}
 	return errors.Join(errs...)
 }

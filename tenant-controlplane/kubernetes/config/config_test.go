@@ -14,6 +14,8 @@ import (
 const good = `{
 	"apiServer": ["--secure-port=6443"], "controllerManager": ["--kubeconfig=/a"], "scheduler": ["--kubeconfig=/b"],
 	"listen": {"tcp": "127.0.0.1:6443", "unix": "/run/tenant/api.sock"},
+	"limits": {"cluster": "kc-a", "etcd": "/run/tenant/etcd.sock", "objects": {"soft": 8, "reserve": 9}, "database": {"soft": 80, "reserve": 90},
+		"audit": {"eventsPerSecond": 1, "bytesPerSecond": 1000}},
 	"tunnel": {"agents": "/run/tenant/tunnel.sock", "apiServer": "/tmp/tunnel.sock", "certificate": "/c", "key": "/k", "clientCA": "/ca"}
 }`
 
@@ -36,6 +38,9 @@ func TestRead(t *testing.T) {
 		{"relative members", `"tunnel"`, `"members": "members", "tunnel"`, "members", "it would depend on the working directory"},
 		{"members", `"tunnel"`, `"members": "/run/members", "tunnel"`, "", "it is what the control plane writes"},
 		{"no key", `"key": "/k"`, `"key": ""`, "tunnel.key", "agents would be refused later, and far away"},
+		{"no limits", `"objects": {"soft": 8, "reserve": 9}`, `"objects": {}`, "limits.objects", "everything would be refused"},
+		{"marks the wrong way round", `"soft": 80`, `"soft": 95`, "limits.database", "the cluster's own writes would end first"},
+		{"no audit", `"eventsPerSecond": 1`, `"eventsPerSecond": 0`, "limits.audit", "nothing would be written"},
 		{"a second object", `"/ca"}` + "\n}", `"/ca"}` + "\n}{}", "something follows", "it is a file that was written twice"},
 	}
 	for _, tt := range tests {

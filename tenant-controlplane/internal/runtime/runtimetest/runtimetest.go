@@ -243,8 +243,8 @@ func outOfMemoryIsSaid(t *testing.T, s suite) {
 	if err := s.runtime.Start(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if state := s.until(t, "dead", dead); !strings.Contains(state.Exit, "more memory than its limit of 64 MiB") {
-		t.Errorf("exit = %q, want it to name the limit", state.Exit)
+	if state := s.until(t, "dead", dead); !state.OutOfMemory || !strings.Contains(state.Exit, "more memory than its limit of 64 MiB") {
+		t.Errorf("out of memory = %v, exit = %q, want it to name the limit", state.OutOfMemory, state.Exit)
 	}
 }
 

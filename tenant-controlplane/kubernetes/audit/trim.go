@@ -1,0 +1,73 @@
+package audit
+
+import (
+	"unicode/utf8"
+
+	audit "k8s.io/apiserver/pkg/apis/audit"
+)
+
+const (
+	// maxText bounds each text that a client chooses: it may be as long as a
+	// request's header.
+	maxText = 2 << 10
+	// maxAnnotations bounds all annotations of an event together, which admission
+	// webhooks may add to.
+	maxAnnotations = 16 << 10
+	// frame is about what an event takes beside its own texts, as JSON.
+	frame = 700
+)
+
+// trim returns e, or a copy of it without what makes it too long.
+func trim(e *audit.Event) *audit.Event {
+	notes := 0
+	for k, v := range e.Annotations {
+		notes += len(k) + len(v)
+	}
+	bodies := e.RequestObject != nil || e.ResponseObject != nil
+	if !bodies && len(e.RequestURI) <= maxText && len(e.UserAgent) <= maxText && notes <= maxAnnotations {
+		return e
+	}
+	c := *e
+	c.RequestObject, c.ResponseObject = nil, nil // the policy asks for none
+	c.RequestURI, c.UserAgent = cut(e.RequestURI), cut(e.UserAgent)
+	if notes > maxAnnotations {
+		c.Annotations = map[string]string{"audit.marina.cloud/truncated": "annotations"}
+	}
+	return &c
+}
+
+func cut(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	s = s[:maxText]
+	for !utf8.ValidString(s) && len(s) > 0 {
+		s = s[:len(s)-1]
+	}
+	return s + "…"
+}
+
+// size is about how many bytes e takes in the log: an upper bound is not worth to
+// encode everything twice.
+func size(e *audit.Event) int {
+	n := frame + len(e.RequestURI) + len(e.UserAgent) + len(e.User.Username) + len(e.User.UID)
+	for _, g := range e.User.Groups {
+		n += len(g) + 3
+	}
+	for k, vs := range e.User.Extra {
+		n += len(k)
+		for _, v := range vs {
+			n += len(v) + 3
+		}
+	}
+	if r := e.ObjectRef; r != nil {
+		n += len(r.Namespace) + len(r.Name) + len(r.Resource) + len(r.UID)
+	}
+	if s := e.ResponseStatus; s != nil {
+		n += len(s.Message)
+	}
+	for k, v := range e.Annotations {
+		n += len(k) + len(v) + 6
+	}
+	return n
+}

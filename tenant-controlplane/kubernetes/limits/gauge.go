@@ -1,0 +1,107 @@
+package limits
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/klog/v2"
+)
+
+const (
+	// usagePath is where marina-etcd answers.
+	usagePath = "/marina/usage"
+
+	valid    = time.Second // an answer; nobody asks while nothing is written
+	answerIn = time.Second
+)
+
+// gauge knows how full the cluster is. It is safe for concurrent use.
+type gauge struct {
+	ask func(ctx context.Context) (Usage, error)
+
+	asking sync.Mutex // held while etcd is asked
+	last   atomic.Pointer[reading]
+	since  atomic.Int64 // objects made after the last answer
+}
+
+type reading struct {
+	Usage
+	at time.Time
+}
+
+// newGauge returns a gauge that asks the etcd behind a socket.
+func newGauge(socket string) *gauge {
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+		MaxIdleConnsPerHost: 1,
+		IdleConnTimeout:     time.Minute,
+	}}
+	return &gauge{ask: func(ctx context.Context) (u Usage, err error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://etcd"+usagePath, nil)
+		if err != nil {
+			return u, err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return u, err
+		}
+		defer res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return u, fmt.Errorf("HTTP %s", res.Status)
+		}
+		return u, json.NewDecoder(res.Body).Decode(&u)
+	}}
+}
+
+// usage is how full the cluster is, to a second. When etcd cannot be asked, it is
+// what was known last: a write that should not have been made is better than a
+// cluster that takes none, and etcd's own quota is behind.
+func (g *gauge) usage(ctx context.Context) Usage {
+	r := g.last.Load()
+	if r == nil || time.Since(r.at) > valid {
+		r = g.refresh(ctx, r)
+	}
+	u := r.Usage
+	u.Keys += g.since.Load()
+	return u
+}
+
+// refresh asks, unless somebody else does: then what is known is good enough.
+func (g *gauge) refresh(ctx context.Context, known *reading) *reading {
+	if known == nil {
+		g.asking.Lock() // the first ones all wait
+	} else if !g.asking.TryLock() {
+		return known
+	}
+	defer g.asking.Unlock()
+	if r := g.last.Load(); r != known {
+		return r // somebody was quicker
+	}
+	// The answer is for all, whether this client waits for it or not.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerIn)
+	defer cancel()
+	before := g.since.Load()
+	u, err := g.ask(ctx)
+	if err != nil {
+		klog.ErrorS(err, "etcd does not say how full it is")
+		if known != nil {
+			u = known.Usage
+		}
+		before = 0
+	}
+	r := &reading{Usage: u, at: time.Now()}
+	g.last.Store(r)
+	g.since.Add(-before)
+	return r
+}
+
+// made notes that an object is about to be made.
+func (g *gauge) made() { g.since.Add(1) }
