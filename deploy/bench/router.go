@@ -25,7 +25,7 @@ import (
 const (
 	getBlocks = 80 // of getsBlock requests one after the other
 	getsBlock = 25
-	listTurns = 4
+	listTurns = 8
 	listItems = 400 // of itemBytes: a LIST of 26 MB
 	itemBytes = 64 << 10
 	connTurns = 4
