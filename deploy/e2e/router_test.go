@@ -271,6 +271,7 @@ func TestOpenConnectionsLiveOn(t *testing.T) {
 	replaced("`marina router replace`")
 
 	original := marina.Marina
+	t.Cleanup(func() { marina.Marina = original }) // whose files outlive this test, also when it fails
 	if err := marina.Upgrade(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
