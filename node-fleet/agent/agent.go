@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/enroll"
+	"github.com/marina-cloud/marina/node-fleet/agent/internal/monitor"
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/podapi"
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/podnet"
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/render"
@@ -32,13 +33,17 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &agent{
-		log:        o.Log,
-		dir:        enroll.Dir(o.State),
-		supervisor: supervise.Supervisor{Log: o.Log},
-		loaded:     make(chan struct{}),
-		newTunnel:  make(chan struct{}, 1),
-		fail:       cancel,
+		log:       o.Log,
+		dir:       enroll.Dir(o.State),
+		loaded:    make(chan struct{}),
+		newTunnel: make(chan struct{}, 1),
+		fail:      cancel,
 	}
+	m := &monitor.Monitor{Log: o.Log, Expiry: func() (time.Time, error) {
+		_, until, err := enroll.Validity(a.dir.Identity().Certificate)
+		return until, err
+	}}
+	a.supervisor = supervise.Supervisor{Log: o.Log, Started: m.Started, Ended: m.Ended}
 	a.client = &enroll.Client{Dir: a.dir, Ticket: o.Ticket, Log: o.Log}
 	defer a.parts.Wait()
 	defer cancel(nil) // before waiting
@@ -46,6 +51,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := prepareMachine(); err != nil {
 		return err
 	}
+	a.parts.Go(func() { m.Run(ctx) })
 	if err := a.startRuntime(ctx); err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ type Supervisor struct {
 	Log   *slog.Logger
 	Pause time.Duration // after the first failure; 200 ms
 	Limit time.Duration // the longest pause; 10 s
+
+	// Started and Ended, when set, are told of a program's starts and ends.
+	Started, Ended func(name string)
 }
 
 // settled is how long a program has to run for its failures to be forgotten.
@@ -70,6 +73,9 @@ func (s Supervisor) Run(ctx context.Context, p Program) {
 	for ctx.Err() == nil {
 		started := time.Now()
 		err := s.once(ctx, p)
+		if s.Ended != nil {
+			s.Ended(p.Name)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -108,6 +114,9 @@ func (s Supervisor) once(ctx context.Context, p Program) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.Name, err)
+	}
+	if s.Started != nil {
+		s.Started(p.Name)
 	}
 	s.Log.InfoContext(ctx, "program started", "program", p.Name, "pid", cmd.Process.Pid)
 
