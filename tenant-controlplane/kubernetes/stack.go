@@ -86,8 +86,8 @@ func runStack(path string) error {
 			return err
 		}
 		close(started)
-		controllerParts.start("kube-controller-manager", func() error { return controllers.run(controllersCtx) })
-		controllerParts.start("kube-scheduler", func() error { return schedule.run(controllersCtx) })
+		controllerParts.start("kube-controller-manager", func() error { return controllers.run(signed(controllersCtx, "kube-controller-manager")) })
+		controllerParts.start("kube-scheduler", func() error { return schedule.run(signed(controllersCtx, "kube-scheduler")) })
 		return errStarted
 	})
 
@@ -116,6 +116,12 @@ func runStack(path string) error {
 		klog.InfoS("The API server was not done when the time to stop was over", "limit", stopGrace)
 	}
 	return failure
+}
+
+// signed makes a component sign its lines in the log that all of them share. The API
+// server's have no signature, nor have those of old code that logs without a context.
+func signed(ctx context.Context, component string) context.Context {
+	return klog.NewContext(ctx, klog.LoggerWithName(klog.Background(), component))
 }
 
 // applyGlobals does once for the process what each of upstream's commands does for

@@ -46,8 +46,8 @@ const (
 // Below a cluster's directory of data.
 const (
 	etcdDir  = "etcd"
-	auditDir = "audit"
-	logDir   = "log"
+	AuditDir = "audit" // of audit logs; the stack writes there
+	LogDir   = "log"   // of the processes' output; nobody but root gets there
 )
 
 // Sockets is the directory of a cluster's sockets.
@@ -79,8 +79,8 @@ func (f Files) directories(c controlplane.Cluster) []directory {
 		{f.Home.Members(c.ID), 0o750, 0, etcd},
 		{data, 0o700, 0, 0},
 		{EtcdData(f.Home, c.ID), 0o700, etcd, etcd},
-		{filepath.Join(data, auditDir), 0o700, stack, etcd},
-		{filepath.Join(data, logDir), 0o700, 0, 0},
+		{filepath.Join(data, AuditDir), 0o700, stack, etcd},
+		{filepath.Join(data, LogDir), 0o700, 0, 0},
 	}
 }
 
@@ -156,7 +156,7 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 			{Source: filepath.Join(run, socketsDir), Target: kube.SocketsDir},
 			{Source: EtcdData(f.Home, c.ID), Target: kube.EtcdDir},
 		},
-		LogFile: filepath.Join(data, logDir, "etcd.log"),
+		LogFile: filepath.Join(data, LogDir, "etcd.log"),
 	}
 	stack = Process{
 		Cluster: c.ID, Name: Stack, Binary: binary,
@@ -171,10 +171,10 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 			{Source: filepath.Join(run, pkiDir), Target: kube.PKIDir, ReadOnly: true},
 			{Source: filepath.Join(run, configDir), Target: kube.ConfigDir, ReadOnly: true},
 			{Source: f.Home.Members(c.ID), Target: kube.MembersDir, ReadOnly: true},
-			{Source: filepath.Join(data, auditDir), Target: kube.AuditDir},
+			{Source: filepath.Join(data, AuditDir), Target: kube.AuditDir},
 		},
 		Tmpfs:    []string{"/tmp"},
-		LogFile:  filepath.Join(data, logDir, "stack.log"),
+		LogFile:  filepath.Join(data, LogDir, "stack.log"),
 		Revision: revision(kube.Files(c, f.Limits)),
 	}
 	if info, err := os.Stat(systemRoots); err == nil && info.IsDir() {
