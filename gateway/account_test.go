@@ -91,7 +91,8 @@ func TestLogIn(t *testing.T) {
 		t.Errorf("logged in as %+v, want %+v with a new token", again, who)
 	}
 
-	wrong := a.do(t, "POST", "/v1/login", `{"email":"ada@example.com","password":"hunter2"}`)
+	same := []string{"X-Request-Id", "the-same-id"} // which answers tell
+	wrong := a.do(t, "POST", "/v1/login", `{"email":"ada@example.com","password":"hunter2"}`, same...)
 	wrong.problem(t, http.StatusUnauthorized, "bad_credentials")
 	for why, body := range map[string]string{
 		"an unknown address must not be told from a wrong password":    `{"email":"eve@example.com","password":"hunter2"}`,
@@ -99,7 +100,7 @@ func TestLogIn(t *testing.T) {
 		"a password that was never good is wrong like any other":       `{"email":"ada@example.com","password":""}`,
 		"an empty address is an unknown one, like any that is no good": `{"email":"","password":"hunter2"}`,
 	} {
-		got := a.do(t, "POST", "/v1/login", body)
+		got := a.do(t, "POST", "/v1/login", body, same...)
 		got.problem(t, http.StatusUnauthorized, "bad_credentials")
 		if got.body != wrong.body {
 			t.Errorf("answers differ: %s and %s: %s", got.body, wrong.body, why)

@@ -33,5 +33,6 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		s.refuse(ctx, err)
 		return
 	}
+	knownCaller(ctx.Context(), c)
 	next(huma.WithValue(ctx, callerKey{}, c))
 }

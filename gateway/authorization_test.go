@@ -65,14 +65,15 @@ func TestAuthorization(t *testing.T) {
 				}
 				continue
 			}
-			got := a.do(t, method, fill(string(c.ID)), body, eve.bearer()...)
+			asked := append(eve.bearer(), "X-Request-Id", "the-same-id") // which answers tell
+			got := a.do(t, method, fill(string(c.ID)), body, asked...)
 			if got.status != http.StatusNotFound {
 				t.Errorf("%s lets another organization in: %d %s", op.ID, got.status, got.body)
 			}
 			// What is another's looks like what never was.
 			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
 				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID())).Replace(path)
-			nothing := a.do(t, method, never, body, eve.bearer()...)
+			nothing := a.do(t, method, never, body, asked...)
 			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
 				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,
 					got.status, got.header, got.body, nothing.status, nothing.header, nothing.body)

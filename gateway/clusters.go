@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -21,6 +22,12 @@ type Clusters interface {
 	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) error
 	Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error)
 	Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string) ([]byte, error)
+	// Metrics returns what the control plane shows, in Prometheus' text format.
+	Metrics(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error)
+	// Logs returns what sends a component's log to a reader. Whoever calls Logs
+	// calls send, once; it returns when the log is sent or, if it is followed, when
+	// ctx ends or the reader leaves.
+	Logs(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, q controlplane.LogQuery) (send func(context.Context, io.Writer) error, err error)
 	// Identity returns the OpenID documents of a cluster's service accounts.
 	Identity(ctx context.Context, id tenant.ClusterID) (configuration, keys []byte, err error)
 }
@@ -114,6 +121,7 @@ func (s *server) createCluster(ctx context.Context, in *newClusterInput) (*clust
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
+	knownCluster(ctx, c.ID)
 	return &clusterOutput{s.viewCluster(c)}, nil
 }
 

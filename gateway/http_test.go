@@ -237,9 +237,42 @@ func TestSecurityHeaders(t *testing.T) {
 			t.Errorf("%s: headers are %v", path, got.header)
 		}
 	}
-	// The id is ours, so that nobody writes into the log with it.
-	if got := a.do(t, "GET", "/healthz", "", "X-Request-Id", "forged"); got.header.Get("X-Request-Id") == "forged" {
-		t.Error("the client chose the request's id")
+	// A client may choose the id, but write nothing else into the log with it.
+	for id, taken := range map[string]bool{"client-7.retry_2": true, "forged": false, "forged=1 level=ERROR": false, strings.Repeat("x", 65): false} {
+		if got := a.do(t, "GET", "/nowhere", "", "X-Request-Id", id); (got.header.Get("X-Request-Id") == id) != taken || !strings.Contains(got.body, got.header.Get("X-Request-Id")) {
+			t.Errorf("request %q: the answer is of request %q: %s", id, got.header.Get("X-Request-Id"), got.body)
+		}
+	}
+}
+
+// TestAccessLog holds that each request has its line, which shows what it was about
+// and nothing that somebody could use.
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	ada := a.signUp(t, "ada@example.com")
+	c, _, _ := a.populate(ada.Organization, 0)
+	cluster := string(c.ID)
+	a.do(t, "GET", "/v1/clusters/"+cluster+"?password=hunter2", "", append(ada.bearer(), "X-Request-Id", "of-the-test")...)
+	a.do(t, "GET", "/hunter2/"+ada.Token.Secret, "", ada.bearer()...)
+	var line string
+	for l := range strings.Lines(a.log.String()) {
+		if strings.Contains(l, `"request":"of-the-test"`) && strings.Contains(l, "request answered") {
+			line = l
+		}
+	}
+	for _, want := range []string{
+		`"method":"GET"`, `"route":"/v1/clusters/{cluster_id}"`, `"status":422`, `"took":`, `"cluster":"` + cluster,
+		`"organization":"` + string(ada.Organization), `"user":"` + string(ada.User),
+	} {
+		if !strings.Contains(line, want) {
+			t.Errorf("the line lacks %s: %s", want, line)
+		}
+	}
+	for _, secret := range []string{"hunter2", ada.Token.Secret, password} {
+		if strings.Contains(a.log.String(), secret) {
+			t.Errorf("the log shows %s:\n%s", secret, a.log)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/marina-cloud/marina/gateway/internal/postgres"
 	"github.com/marina-cloud/marina/internal/fault"
+	"github.com/marina-cloud/marina/internal/logs"
 )
 
 const (
@@ -111,7 +112,7 @@ func (s *server) settle(ctx context.Context, claim postgres.Claim, rec *recorder
 		err = s.answers.Keep(ctx, claim, rec.status, rec.body.Bytes())
 	}
 	if err != nil {
-		s.Log.ErrorContext(ctx, "idempotency key not settled", "request", requestID(ctx), "error", err)
+		s.Log.ErrorContext(ctx, "idempotency key not settled", logs.Request, logs.RequestOf(ctx), "error", err)
 	}
 }
 

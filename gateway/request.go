@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"context"
-	"crypto/rand"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -12,27 +10,11 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/marina-cloud/marina/internal/logs"
 )
 
 // This file is what every request goes through, whatever it asks for.
-
-type requestKey struct{}
-
-// requestID names a request in the log and to the client.
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestKey{}).(string)
-	return id
-}
-
-// begin gives a request its id, which whoever reports a problem can quote.
-func (s *server) begin(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := rand.Text()
-		w.Header().Set("X-Request-Id", id)
-		s.Log.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", r.URL.Path, "address", address(r.Context()))
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, id)))
-	})
-}
 
 // secureHeaders holds the defaults for a JSON API (OWASP REST Security Cheat Sheet).
 func secureHeaders(next http.Handler) http.Handler {
@@ -58,7 +40,7 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
-			s.Log.ErrorContext(r.Context(), "request panicked", "request", requestID(r.Context()), "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+			s.Log.ErrorContext(r.Context(), "request panicked", logs.Request, logs.RequestOf(r.Context()), "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
 			if ww.Status() != 0 {
 				panic(http.ErrAbortHandler)
 			}

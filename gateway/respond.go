@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/marina-cloud/marina/internal/fault"
+	"github.com/marina-cloud/marina/internal/logs"
 )
 
 // Problem is an error as a client sees it: RFC 9457, with a code to branch on and
@@ -25,6 +26,8 @@ type Problem struct {
 	Code   string         `json:"code" doc:"What happened, for programs. Never reworded." example:"invalid"`
 	Detail string         `json:"detail" doc:"What happened and what to do, for people."`
 	Errors []ProblemField `json:"errors,omitempty" doc:"Every wrong field, up to 100."`
+	// Request is set where the problem is answered.
+	Request string `json:"request_id,omitempty" doc:"Of the request, as in the header X-Request-Id: quote it when you report a problem." example:"VQ3WQ2PRHZ5T6DJM7RMN2KBZ4A"`
 
 	retryAfter int // seconds; of a 429
 }
@@ -103,6 +106,13 @@ func init() {
 	// huma offers no other way to choose the type of its own errors, nor to
 	// describe it in the OpenAPI document.
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return problemOfHuma(status, msg, errs) }
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		p := problemOfHuma(status, msg, errs)
+		if ctx != nil {
+			p.Request = logs.RequestOf(ctx.Context())
+		}
+		return p
+	}
 	// Otherwise "Name" would pass for "name", and a body might hold both.
 	huma.ValidateStrictCasing = true
 }
@@ -164,13 +174,15 @@ func sentence(status int, msg string) string {
 // is not told.
 func (s *server) failed(ctx context.Context, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
+		p.Request = logs.RequestOf(ctx)
 		return p
 	}
 	p := problemOf(err)
+	p.Request = logs.RequestOf(ctx)
 	switch {
 	case ctx.Err() != nil: // the client left; nobody reads the answer
 	case p.Status >= http.StatusInternalServerError:
-		s.Log.ErrorContext(ctx, "request failed", "request", requestID(ctx), "code", p.Code, "error", err)
+		s.Log.ErrorContext(ctx, "request failed", logs.Request, logs.RequestOf(ctx), "code", p.Code, "error", err)
 	}
 	return p
 }
@@ -183,6 +195,7 @@ func (s *server) refuse(ctx huma.Context, err error) {
 
 func writeProblem(w http.ResponseWriter, p *Problem) {
 	h := w.Header()
+	p.Request = h.Get("X-Request-Id")
 	maps.Copy(h, p.GetHeaders())
 	h.Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)

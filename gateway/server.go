@@ -19,6 +19,7 @@ import (
 
 	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/gateway/internal/postgres"
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/migrations/pg"
 )
 
@@ -34,6 +35,7 @@ type Deps struct {
 	// X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
 	Limits         Limits
+	HTTP           *metrics.HTTP // nil: nobody counts
 }
 
 // server holds what the operations share.
@@ -80,6 +82,7 @@ func New(d Deps) http.Handler {
 	s.registerTokens(private)
 	s.registerClusters(private)
 	s.registerEvents(private)
+	s.registerObserve(private)
 	s.registerPools(private)
 	s.registerNodes(private)
 	mux.Get("/openapi.json", s.describe("application/openapi+json", func() ([]byte, error) { return json.Marshal(api.OpenAPI()) }))

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/marina-cloud/marina/internal/event"
@@ -23,6 +25,7 @@ type world struct {
 	nodes    []fleet.Node
 	events   []event.Event
 
+	left   atomic.Int64                // readers of logs who followed and left
 	quota  int                         // of clusters of an organization; 0: none
 	before func(context.Context) error // called in every Create, without the lock
 }
@@ -119,6 +122,37 @@ func (w *world) Kubeconfig(_ context.Context, org tenant.OrganizationID, _, _ st
 		return nil, controlplane.ErrNotRunning
 	}
 	return []byte("server: " + server + "\n"), nil
+}
+
+func (w *world) Metrics(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, id); err != nil {
+		return nil, err
+	}
+	return []byte("marina_cluster_up{component=\"etcd\"} 1\n"), nil
+}
+
+// Logs sends one line of the past, and another one when the log is followed, until
+// the reader leaves.
+func (w *world) Logs(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID, q controlplane.LogQuery) (func(context.Context, io.Writer) error, error) {
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, id); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, out io.Writer) error {
+		fmt.Fprintf(out, "%s %d %s\n", q.Component, q.Tail, q.Since.Format(time.RFC3339))
+		if q.Follow {
+			fmt.Fprintln(out, "news")
+			<-ctx.Done()
+			w.left.Add(1)
+		}
+		return nil
+	}, nil
 }
 
 func (w *world) Identity(_ context.Context, id tenant.ClusterID) (configuration, keys []byte, err error) {

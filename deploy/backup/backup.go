@@ -100,8 +100,13 @@ func (j Job) Run(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	made.File = at.file
-	if at.dir && j.Keep > 0 && len(made.Manifest.Incomplete()) == 0 {
-		made.Removed, err = forget(at, j.Home, j.Keep)
+	if len(made.Manifest.Incomplete()) == 0 {
+		if err := noteLast(j.Home, made.File); err != nil {
+			return made, err
+		}
+		if at.dir && j.Keep > 0 {
+			made.Removed, err = forget(at, j.Home, j.Keep)
+		}
 	}
 	made.TookMS = time.Since(began).Milliseconds()
 	return made, err

@@ -75,7 +75,7 @@ func (e *env) root() *cobra.Command {
 		}
 	}
 	add("use", e.signupCommand(), e.loginCommand(), e.clustersCommand(), e.poolsCommand(), e.nodesCommand(), e.kubeconfigCommand(), e.kubectlCommand())
-	add("host", e.upCommand(), e.downCommand(), e.statusCommand(), e.backupCommand(), e.restoreCommand(), e.secretsCommand(), e.serveCommand(), e.routerCommand())
+	add("host", e.upCommand(), e.downCommand(), e.statusCommand(), e.metricsCommand(), e.backupCommand(), e.restoreCommand(), e.secretsCommand(), e.serveCommand(), e.routerCommand())
 	return root
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 func (e *env) clustersCommand() *cobra.Command {
-	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show and delete clusters"})
-	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersEvents(), e.clustersDelete())
+	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show, watch and delete clusters"})
+	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.clustersDelete())
 	return c
 }
 

@@ -9,11 +9,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/marina-cloud/marina/deploy/artifacts"
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/deploy/server"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/logs"
 )
 
 // rootHome returns the home that the flags mean, to somebody who may work on it.
@@ -30,11 +32,13 @@ type listenFlags struct {
 	untrusted, proxies                       string
 	egress                                   []string
 	vault                                    vaultFlags
+	metrics                                  string
 }
 
 func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&l.api, "listen", server.DefaultListen, "`address` of the API")
 	c.Flags().StringVar(&l.router, "router-listen", server.DefaultRouter, "`address` of the clusters' endpoints")
+	c.Flags().StringVar(&l.metrics, "metrics-listen", "", "`address` at which your Prometheus gets /metrics and /metrics/router, such as localhost:9464; keep it away from strangers (default: none; `marina metrics` shows them, too)")
 	c.Flags().StringVar(&l.domain, "domain", server.DefaultDomain, "`domain` of the clusters' names")
 	c.Flags().StringVar(&l.endpoint, "endpoint", "", "`HOST:PORT` of the clusters' endpoints as kubeconfigs name it (default: where the router listens)")
 	c.Flags().StringVar(&l.publicURL, "public-url", "", "`URL` of the API as clusters' identity documents name it (default: where the API listens)")
@@ -56,7 +60,11 @@ func (l *listenFlags) check(c *cobra.Command) error {
 	if err := l.vault.check(); err != nil {
 		return &usageError{c, err.Error()}
 	}
-	for flag, address := range map[string]string{"listen": l.api, "router-listen": l.router} {
+	addresses := map[string]string{"listen": l.api, "router-listen": l.router}
+	if l.metrics != "" {
+		addresses["metrics-listen"] = l.metrics
+	}
+	for flag, address := range addresses {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			return &usageError{c, fmt.Sprintf("--%s is %q: write it like localhost:8080, or :8080 for every address of this machine", flag, address)}
 		}
@@ -88,7 +96,7 @@ func networks(flag string) (all []netip.Prefix, err error) {
 func (l *listenFlags) args() []string {
 	args := []string{
 		"--listen", l.api, "--router-listen", l.router, "--domain", l.domain, "--endpoint", l.endpoint,
-		"--public-url", l.publicURL, "--local-provider-untrusted", l.untrusted, "--trusted-proxies", l.proxies,
+		"--metrics-listen", l.metrics, "--public-url", l.publicURL, "--local-provider-untrusted", l.untrusted, "--trusted-proxies", l.proxies,
 	}
 	for _, rule := range l.egress {
 		args = append(args, "--egress-allow", rule)
@@ -103,7 +111,7 @@ func (e *env) serveCommand() *cobra.Command {
 		Short: "Run the server in the foreground (`marina up` does it for you)",
 		Long: "Run the server in the foreground. Clusters go on when it ends; the next one takes them over.\n\n" +
 			"MARINA_POSTGRES_DSN and MARINA_NATS_URL name an external Postgres and NATS;\n" +
-			"MARINA_LOG is debug, info (the default), warn or error.",
+			"MARINA_LOG is debug, info (the default), warn or error. Lines are JSON unless a person reads them\nat a terminal.",
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := l.check(cmd); err != nil {
@@ -122,7 +130,7 @@ func (e *env) serveCommand() *cobra.Command {
 				return err
 			}
 			c := server.Config{
-				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
+				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Metrics: l.metrics, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
 				Vault: l.vault.Config, Egress: l.egress, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
@@ -138,10 +146,14 @@ func (e *env) serveCommand() *cobra.Command {
 	return c
 }
 
+// logger is what servers write their log with, this program's default one, too.
 func (e *env) logger() *slog.Logger {
 	var level slog.Level // info
 	_ = level.UnmarshalText([]byte(os.Getenv("MARINA_LOG")))
-	return slog.New(slog.NewTextHandler(e.errs, &slog.HandlerOptions{Level: level}))
+	f, isFile := e.errs.(*os.File)
+	log := logs.New(e.errs, level, isFile && term.IsTerminal(int(f.Fd())))
+	slog.SetDefault(log)
+	return log
 }
 
 // builtFiles finds what `make build` made.

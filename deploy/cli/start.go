@@ -14,6 +14,7 @@ import (
 
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/logs"
 	"github.com/marina-cloud/marina/internal/runc"
 )
 
@@ -148,16 +149,25 @@ func (e *env) dismiss(s *runningServer) error {
 	return nil
 }
 
-// tail returns the last lines of the server's log.
+// tail returns the last lines of the server's log, for a person.
 func (s *runningServer) tail() string {
 	lines := strings.Split(strings.TrimSpace(string(runc.Tail(s.log, 8<<10))), "\n")
-	return "  " + strings.Join(lines[max(0, len(lines)-8):], "\n  ")
+	lines = lines[max(0, len(lines)-8):]
+	for i, line := range lines {
+		lines[i] = logs.Sentence(line)
+	}
+	return "  " + strings.Join(lines, "\n  ")
 }
 
 // portsFree says early, and in words, what would otherwise end the server.
 func portsFree(h home.Home, l listenFlags) error {
 	if err := free(l.api, "--listen"); err != nil {
 		return err
+	}
+	if l.metrics != "" {
+		if err := free(l.metrics, "--metrics-listen"); err != nil {
+			return err
+		}
 	}
 	r, ok, err := host.ServingRouter(h)
 	if err != nil || ok && r.Listen == l.router {

@@ -16,6 +16,7 @@ import (
 	"github.com/marina-cloud/marina/deploy/client"
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/deploy/secrets"
+	"github.com/marina-cloud/marina/deploy/server"
 	"github.com/marina-cloud/marina/internal/home"
 )
 
@@ -33,6 +34,7 @@ type status struct {
 	Router     string           `json:"router,omitempty"`
 	RouterPID  int              `json:"router_pid,omitempty"`
 	Containers int              `json:"containers"`            // etcds, control planes and machines
+	Failed     []server.Check   `json:"failed,omitempty"`      // what the server cannot do without and does not have; for root
 	OtherBuild []string         `json:"other_build,omitempty"` // which of server and router are not this build
 	Secrets    *secrets.Status  `json:"secrets,omitempty"`     // as root alone can see it
 	Email      string           `json:"email,omitempty"`
@@ -97,6 +99,8 @@ func look(ctx context.Context, h home.Home) (status, error) {
 		}
 		if name == "server" {
 			s.Running, s.PID, s.API, s.Healthy = true, p.PID, p.Address, healthy(ctx, p.Address)
+			s.Failed = failedChecks(ctx, h)
+			s.Healthy = s.Healthy && len(s.Failed) == 0
 		} else {
 			s.RouterPID, s.Router = p.PID, p.Address
 		}
@@ -138,6 +142,9 @@ func (e *env) writeStatus(w io.Writer, s status) {
 	fmt.Fprintf(w, "Home:    %s\nAPI:     %s (%s, process %d)\nRouter:  %s\n", s.Home, s.API, health, s.PID, router)
 	if s.Secrets != nil {
 		writeSecrets(w, *s.Secrets)
+	}
+	for _, c := range s.Failed {
+		fmt.Fprintf(w, "Not well: %s: %s\n", c.Name, c.Message)
 	}
 	for _, name := range s.OtherBuild {
 		replace := " down, then up"

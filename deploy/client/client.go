@@ -140,6 +140,35 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	}
 }
 
+// Stream sends a GET request and copies the answer to w as it comes, for as long as
+// it goes on.
+func (c *Client) Stream(ctx context.Context, path string, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.Server, "/")+path, nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	endless := *transport
+	endless.Timeout = 0
+	resp, err := endless.Do(req)
+	if err != nil {
+		return c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		data, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what cannot be read is no problem document
+		p := &Problem{}
+		if json.Unmarshal(data, p) != nil || p.Detail == "" {
+			return fmt.Errorf("%s answered %s to %s: is it Marina's API?", c.Server, resp.Status, path)
+		}
+		return p
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return c.unreachable(ctx, err)
+	}
+	return nil
+}
+
 // unreachable says why there was no answer, without the words of the HTTP client.
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

@@ -88,6 +88,8 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		{method: "get", path: cluster, out: client.Cluster{}},
 		{method: "delete", path: cluster},
 		{method: "get", path: cluster + "/kubeconfig"},
+		{method: "get", path: cluster + "/logs"},
+		{method: "get", path: cluster + "/metrics"},
 		{method: "get", path: cluster + "/events", out: client.Event{}, page: true},
 		{method: "get", path: cluster + "/node-pools", out: client.Pool{}, page: true},
 		{method: "post", path: cluster + "/node-pools", in: client.NewPool{}, out: client.Pool{}},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/seal/vault"
+	"github.com/marina-cloud/marina/internal/secret"
 )
 
 // Config is how an installation is set up. What is empty is embedded: a child
@@ -18,11 +19,12 @@ type Config struct {
 	Artifacts Artifacts
 	Listen    string       // address of the console and the API
 	Router    string       // address of the clusters' endpoints
+	Metrics   string       // address at which the operator's Prometheus asks; empty: none, there is still the socket
 	Domain    string       // of the clusters' names
 	PublicURL string       // of the API as clusters' identity documents name it; default: http://<Listen>
 	Endpoint  string       // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
-	Postgres  string       // DSN; empty: a child process
-	NATS      string       // URL; empty: inside this process
+	Postgres  secret.Text  // DSN; empty: a child process
+	NATS      secret.Text  // URL; empty: inside this process
 	Vault     vault.Config // not Enabled: secrets are sealed by the built-in keystore
 	Egress    []string     // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
 	// TrustedProxies are the networks of proxies in front of the API and of the
@@ -52,9 +54,9 @@ const (
 // SecretsFromEnvironment takes the addresses of external services, which may hold
 // passwords, out of the environment, so that no child process inherits them.
 func SecretsFromEnvironment(c *Config) error {
-	for name, field := range map[string]*string{"MARINA_POSTGRES_DSN": &c.Postgres, "MARINA_NATS_URL": &c.NATS} {
+	for name, field := range map[string]*secret.Text{"MARINA_POSTGRES_DSN": &c.Postgres, "MARINA_NATS_URL": &c.NATS} {
 		if v, ok := os.LookupEnv(name); ok {
-			*field = strings.TrimSpace(v)
+			*field = secret.Text(strings.TrimSpace(v))
 			if err := os.Unsetenv(name); err != nil {
 				return fmt.Errorf("take %s out of the environment: %w", name, err)
 			}

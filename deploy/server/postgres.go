@@ -23,7 +23,7 @@ const postgresRetry = time.Second
 
 func startPostgres(ctx context.Context, c Config) (*postgres, error) {
 	if c.Postgres != "" {
-		return &postgres{dsn: c.Postgres}, nil
+		return &postgres{dsn: string(c.Postgres)}, nil
 	}
 	p := &postgres{cfg: host.PostgresConfig(c.Home), log: c.Log}
 	child, err := pgserver.Start(ctx, p.cfg)

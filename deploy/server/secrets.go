@@ -62,3 +62,15 @@ func (s secretStore) run(ctx context.Context) error {
 	group.Go(func() error { return serveHTTP(ctx, control, ln) })
 	return group.Wait()
 }
+
+// healthy reports whether the secret store can be used. The built-in one is as well
+// as the database, in which its keys are.
+func (s secretStore) healthy(context.Context) error {
+	if s.vault == nil {
+		return nil
+	}
+	if state := s.vault.State(); !state.OK {
+		return errors.New(state.Message)
+	}
+	return nil
+}

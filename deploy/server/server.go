@@ -19,6 +19,7 @@ import (
 	"github.com/marina-cloud/marina/internal/bus"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/runc"
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/migrations"
 	"github.com/marina-cloud/marina/migrations/pg"
 	"github.com/marina-cloud/marina/node-fleet/fleetapp"
@@ -109,7 +110,7 @@ func inMemory(h home.Home) error {
 
 func startNATS(ctx context.Context, c Config) (b *bus.Bus, stop func(), err error) {
 	if c.NATS != "" {
-		if b, err = bus.Connect(ctx, c.NATS); err != nil {
+		if b, err = bus.Connect(ctx, string(c.NATS)); err != nil {
 			return nil, nil, err
 		}
 		return b, b.Close, nil
@@ -127,7 +128,12 @@ func startNATS(ctx context.Context, c Config) (b *bus.Bus, stop func(), err erro
 
 // serve runs the contexts, the gateway and the router's keeper.
 func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events *bus.Bus) error {
-	secrets, err := openSecrets(ctx, c, db)
+	store, err := openSecrets(ctx, c, db)
+	if err != nil {
+		return err
+	}
+	secrets := seal.Measure(store.store)
+	watch, err := newWatch(c, db, events, secrets, store.healthy)
 	if err != nil {
 		return err
 	}
@@ -148,7 +154,8 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	}
 
 	planes, err := controlplaneapp.New(controlplaneapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets.store, Domain: c.Domain, PublicURL: publicURL, Egress: c.Egress, Log: c.Log,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Domain: c.Domain, PublicURL: publicURL, Egress: c.Egress, Log: c.Log,
+		Metrics: watch.registry, Reconcilers: watch.reconcilers,
 		Binaries: controlplaneapp.Binaries{Etcd: c.Artifacts.Etcd, Runc: c.Artifacts.Runc, Kubernetes: c.Artifacts.Kubernetes},
 	})
 	if err != nil {
@@ -161,7 +168,8 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 		return err
 	}
 	nodes, err := fleetapp.New(fleetapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets.store, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll, Log: c.Log,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll, Log: c.Log,
+		Metrics: watch.registry, Reconcilers: watch.reconcilers, HTTP: watch.http,
 	})
 	if err != nil {
 		return err
@@ -173,13 +181,20 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 		endpoint = reachable(routing.Address)
 	}
 	api := gateway.Server(withConsole(gateway.New(gateway.Deps{
-		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies,
+		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http,
 		Kubectl: func() string { return "https://" + endpoint },
 	})))
 
+	operators, err := operatorListeners(ctx, c)
+	if err != nil {
+		return err
+	}
+
 	group, running := errgroup.WithContext(ctx)
+	group.Go(supervised(running, "operator's listener", func(ctx context.Context) error { return serveOperator(ctx, watch.operator(c.Home), operators) }))
 	group.Go(supervised(running, "Postgres's keeper", postgres.keep))
-	group.Go(supervised(running, "secret store", secrets.run))
+	group.Go(supervised(running, "secret store", store.run))
+	group.Go(supervised(running, "rotation of logs", func(ctx context.Context) error { return rotateLogs(ctx, c) }))
 	group.Go(supervised(running, "outbox relay", func(ctx context.Context) error { return bus.Relay(ctx, db, events) }))
 	group.Go(supervised(running, "control planes", planes.Run))
 	group.Go(supervised(running, "nodes", nodes.Run))

@@ -104,6 +104,9 @@ func (h Home) NodesSocket() string { return filepath.Join(h.Run(), "nodes.sock")
 // alone.
 func (h Home) Router() string { return filepath.Join(h.Run(), "router") }
 
+// Operator is the socket at which the server tells whoever runs it how it is.
+func (h Home) Operator() string { return filepath.Join(h.Run(), "operator.sock") }
+
 // RouterControl is where the router that serves tells about itself, over HTTP:
 // GET /metrics and GET /healthz.
 func (h Home) RouterControl() string { return filepath.Join(h.Router(), "control.sock") }

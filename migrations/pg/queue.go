@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/marina-cloud/marina/internal/fault"
+	"github.com/marina-cloud/marina/internal/metrics"
 )
 
 // ErrLeaseLost means that another worker took the row over, or that the row is
@@ -38,6 +39,8 @@ type Queue struct {
 	Lease time.Duration // for Run: how long a row of a process that died stays out of reach; 0 means 15 s
 	Limit time.Duration // for Run: how long one piece of work may take; 0 means 2 minutes
 	Log   *slog.Logger  // for Run; nil means slog.Default()
+
+	Metrics *metrics.Reconcilers // of what Run does; nil: nobody counts
 }
 
 // Lease is the right to work on one row. Token grows with every lease of the

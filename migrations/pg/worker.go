@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/marina-cloud/marina/internal/metrics"
 )
 
 const (
@@ -101,16 +103,22 @@ func (q Queue) take(ctx context.Context, n int) ([]Lease, time.Duration, error) 
 
 // work does the work on one row and gives the row back.
 func (q Queue) work(ctx context.Context, l Lease, do func(context.Context, Lease) (time.Duration, error)) {
+	begun := time.Now()
 	next, err := q.held(ctx, l, do)
+	result := metrics.Done
+	defer func() { q.Metrics.Run(q.Table, result, time.Since(begun)) }()
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
 	defer cancel()
 	switch {
 	case err == nil:
 		err = q.Done(back, l, next)
 	case ctx.Err() != nil:
+		result = metrics.Released
 		err = q.release(back, l) // broken off because the process stops
 	case errors.Is(err, ErrLeaseLost):
+		result = metrics.Lost
 	default:
+		result = metrics.Failed
 		q.Log.WarnContext(ctx, "work failed", "id", l.ID, "attempt", l.Attempts+1, "error", err)
 		err = q.Failed(back, l, err)
 	}

@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	fleet "github.com/marina-cloud/marina/node-fleet"
@@ -55,6 +57,10 @@ type Deps struct {
 	// machines are not isolated from each other.
 	OneOrganization bool
 	Log             *slog.Logger
+
+	Metrics     prometheus.Registerer // nil: nothing is shown
+	Reconcilers *metrics.Reconcilers  // nil: nobody counts
+	HTTP        *metrics.HTTP         // nil: nobody counts
 }
 
 // App is the fleet. It is safe for concurrent use.
@@ -82,7 +88,7 @@ func (w wake) up() {
 // New returns the fleet. Nothing happens before Run.
 func New(d Deps) (*App, error) {
 	clients := &kube.Clients{Configs: d.Clusters}
-	return &App{
+	a := &App{
 		deps:  d,
 		store: &postgres.Store{DB: d.DB, OneOrganization: d.OneOrganization},
 		kube:  clients,
@@ -93,7 +99,8 @@ func New(d Deps) (*App, error) {
 		identities: identity.Dirs{Home: d.Home},
 		now:        time.Now,
 		pools:      make(wake, 1), nodes: make(wake, 1), approvers: make(wake, 1),
-	}, nil
+	}
+	return a, a.register(d.Metrics)
 }
 
 // client returns a client of a cluster.

@@ -120,7 +120,7 @@ func (a *App) renew(ctx context.Context, ca *authority.Authority) error {
 
 func (a *App) nodeAPI(ca *authority.Authority) *nodeapi.Server {
 	return &nodeapi.Server{
-		Socket: a.deps.Home.NodesSocket(), Certificates: a.certificates(), Log: a.deps.Log,
+		Socket: a.deps.Home.NodesSocket(), Certificates: a.certificates(), Log: a.deps.Log, HTTP: a.deps.HTTP,
 		API: &nodeapi.API{
 			Store: a.store, Control: a.deps.Clusters, Authority: ca, Identities: a.identities,
 			Joined: a.nodes.up, Log: a.deps.Log, Now: a.now,
@@ -130,24 +130,24 @@ func (a *App) nodeAPI(ca *authority.Authority) *nodeapi.Server {
 
 func (a *App) runPools(ctx context.Context) error {
 	r := &reconcile.Pools{
-		Store: a.store, Clusters: a.deps.Clusters, Addons: a.addons, Log: a.deps.Log, Now: a.now,
+		Store: a.store, Clusters: a.deps.Clusters, Addons: a.addons, Log: a.deps.Log, Now: a.now, Metrics: a.deps.Reconcilers,
 		Wake: func() { a.nodes.up(); a.approvers.up() },
 	}
 	q := a.store.Pools()
-	q.Log = a.deps.Log
+	q.Log, q.Metrics = a.deps.Log, a.deps.Reconcilers
 	return q.Run(ctx, a.pools, poolWorkers, r.Reconcile)
 }
 
 func (a *App) runNodes(ctx context.Context, ca *authority.Authority) error {
 	r := &reconcile.Nodes{
-		Store: a.store, Clusters: a.deps.Clusters, Wake: a.pools.up, Log: a.deps.Log, Now: a.now,
+		Store: a.store, Clusters: a.deps.Clusters, Wake: a.pools.up, Log: a.deps.Log, Now: a.now, Metrics: a.deps.Reconcilers,
 		World: &world.World{
 			Provider: a.deps.Provider, Kube: a.client, Tokens: a.store, Identities: a.identities,
 			ServerName: a.serverName(), Authority: string(ca.PEM), Log: a.deps.Log,
 		},
 	}
 	q := a.store.Nodes()
-	q.Log = a.deps.Log
+	q.Log, q.Metrics = a.deps.Log, a.deps.Reconcilers
 	return q.Run(ctx, a.nodes, nodeWorkers, r.Reconcile)
 }
 

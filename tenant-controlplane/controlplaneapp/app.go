@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/egress"
@@ -46,6 +47,12 @@ type App struct {
 	nudge      chan struct{}
 	died       chan tenant.ClusterID
 	dependents atomic.Pointer[Dependents]
+	home       home.Home
+	followers  followers
+	scraped    scraped
+	ending     context.Context // ends when Run does: readers of logs go
+	end        context.CancelFunc
+	expiry     struct{ read, first time.Time } // of certificates, for the metrics
 }
 
 // Events tells of what happened elsewhere; it only makes reactions quicker.
@@ -80,6 +87,8 @@ func (a *App) SetDependents(d Dependents) { a.dependents.Store(&d) }
 // Run takes over the control planes that run already and brings all clusters to
 // what their owners want, until ctx ends. The control planes run on after that.
 func (a *App) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, a.end)()
+	defer a.end()
 	defer a.api.Close()
 	defer a.kms.Shutdown()
 	defer a.egress.Shutdown()

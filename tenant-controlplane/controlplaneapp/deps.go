@@ -1,6 +1,7 @@
 package controlplaneapp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,7 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/internal/runc"
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
@@ -38,6 +42,9 @@ type Deps struct {
 	Egress []string
 	Limits controlplane.Limits // of each cluster; none: Small
 	Log    *slog.Logger
+
+	Metrics     prometheus.Registerer // nil: nothing is shown
+	Reconcilers *metrics.Reconcilers  // nil: nobody counts
 }
 
 // Binaries are the static executables that control planes are made of.
@@ -107,11 +114,12 @@ func New(d Deps) (*App, error) {
 	a := &App{
 		clusters:  postgres.Clusters{DB: d.DB},
 		work:      postgres.Work{DB: d.DB},
-		queue:     pg.Queue{DB: d.DB, Table: postgres.Table, Log: d.Log},
+		queue:     pg.Queue{DB: d.DB, Table: postgres.Table, Log: d.Log, Metrics: d.Reconcilers},
 		keys:      &pki.Keys{DB: d.DB, Secrets: d.Secrets, Domain: d.Domain, Now: now},
 		kms:       kms.New(d.Secrets, socket("kms"), d.Log),
 		egress:    egress.New(allowed, egress.Machine(), egress.DefaultLimits(), socket("egress"), d.Log),
 		oci:       runtime.NewOCI(d.Home, runc.Runc{Binary: d.Binaries.Runc, Root: d.Home.Runc()}, d.Log),
+		home:      d.Home,
 		events:    d.Events,
 		domain:    d.Domain,
 		publicURL: strings.TrimSuffix(d.PublicURL, "/"),
@@ -119,6 +127,7 @@ func New(d Deps) (*App, error) {
 		nudge:     make(chan struct{}, 1),
 		died:      make(chan tenant.ClusterID, 64),
 	}
+	a.ending, a.end = context.WithCancel(context.Background())
 	a.api = &kube.Clusters{
 		Signer: a.keys, Authority: reconcile.ClusterCA, Name: a.serverName, Limits: d.Limits,
 		Sockets: func(id tenant.ClusterID) string { return reconcile.Sockets(d.Home, id) },
@@ -129,6 +138,6 @@ func New(d Deps) (*App, error) {
 		Runtime: a.oci, Keys: a.keys, KMS: a.kms, Egress: a.egress, API: a.api,
 		Dependents: lateDependents{&a.dependents}, Now: now, Watch: a.deaths.Watch,
 	}
-	a.reconciler = &reconcile.Reconciler{Store: a.work, World: a.place, Log: d.Log, Now: now}
-	return a, nil
+	a.reconciler = &reconcile.Reconciler{Store: a.work, World: a.place, Log: d.Log, Now: now, Metrics: d.Reconcilers}
+	return a, a.register(d.Metrics)
 }

@@ -99,3 +99,20 @@ func replace(path string, data []byte) error {
 	}
 	return nil
 }
+
+// Expiry is when the serving certificate in dir ends.
+func Expiry(dir string) (time.Time, error) {
+	data, err := os.ReadFile(filepath.Join(dir, CertificateFile))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read serving certificate: %w", err)
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return time.Time{}, errors.New("read serving certificate: no certificate in it")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read serving certificate: %w", err)
+	}
+	return cert.NotAfter, nil
+}

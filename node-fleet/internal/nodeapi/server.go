@@ -13,10 +13,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/net/netutil"
 
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/node-fleet/internal/authority"
 	"github.com/marina-cloud/marina/node-fleet/join"
 )
@@ -38,6 +40,7 @@ type Server struct {
 	Certificates string // directory with the files of package authority, read for each connection
 	API          *API
 	Log          *slog.Logger
+	HTTP         *metrics.HTTP // nil: nobody counts
 }
 
 // Run serves until ctx ends.
@@ -51,7 +54,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("POST "+join.PathBootstrap, s.API.bootstrap)
 	mux.HandleFunc("/", notFound)
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           s.measured(mux),
 		ReadHeaderTimeout: readLimit, ReadTimeout: readLimit, WriteTimeout: writeLimit, IdleTimeout: idleLimit,
 		MaxHeaderBytes: maxHeader,
 		BaseContext:    func(net.Listener) context.Context { return ctx },
@@ -74,6 +77,28 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("serve the node API: %w", err)
+}
+
+// measured counts the requests to mux.
+func (s *Server) measured(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answered := s.HTTP.Begin(metrics.NodeAPI, r.Method)
+		noted := &noted{ResponseWriter: w, status: http.StatusOK}
+		mux.ServeHTTP(noted, r)
+		_, route, _ := strings.Cut(r.Pattern, " ")
+		answered(route, noted.status)
+	})
+}
+
+// noted remembers the status of an answer.
+type noted struct {
+	http.ResponseWriter
+	status int
+}
+
+func (n *noted) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
 }
 
 // listen opens the socket, in the place of one that was left behind.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/migrations/pg"
 	fleet "github.com/marina-cloud/marina/node-fleet"
 )
@@ -42,6 +43,8 @@ type Nodes struct {
 	Wake     func() // makes the reconciler of pools look at once
 	Log      *slog.Logger
 	Now      func() time.Time
+
+	Metrics *metrics.Reconcilers // nil: nobody counts
 }
 
 // Reconcile looks at the leased node, plans and does once, and says when to come
@@ -63,12 +66,16 @@ func (r *Nodes) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, error
 	for _, s := range plan {
 		begun := time.Now()
 		after, err := r.do(ctx, n, p, c, s)
+		r.Metrics.Step("nodes", s, time.Since(begun), err)
 		if err != nil {
 			return 0, fmt.Errorf("do %T: %w", s, err)
 		}
 		if after != n {
 			if err := r.Store.SaveNode(ctx, l, n, after); err != nil {
 				return 0, fmt.Errorf("save after %T: %w", s, err)
+			}
+			if n.Phase == fleet.NodeJoining && after.Phase == fleet.NodeRunning {
+				r.Metrics.Ready("nodes", after.Since.Sub(after.CreatedAt))
 			}
 			if fleet.Matters(n, after) {
 				r.Wake()
@@ -81,7 +88,7 @@ func (r *Nodes) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, error
 			level = slog.LevelDebug
 		}
 		r.Log.Log(ctx, level, "step done", "node", n.ID, "name", n.Name, "cluster", n.Cluster, "phase", n.Phase,
-			"step", fmt.Sprintf("%T", s), "took", time.Since(begun))
+			"step", metrics.Kind(s), "took", time.Since(begun))
 	}
 	return rest(n, plan), nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/marina-cloud/marina/internal/fault"
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	fleet "github.com/marina-cloud/marina/node-fleet"
@@ -48,6 +49,8 @@ type Pools struct {
 	Wake     func() // makes the reconciler of nodes look at once
 	Log      *slog.Logger
 	Now      func() time.Time
+
+	Metrics *metrics.Reconcilers // nil: nobody counts
 }
 
 // Reconcile looks at the leased pool, plans and does once, and says when to come
@@ -68,11 +71,17 @@ func (r *Pools) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, error
 	}
 	for _, s := range fleet.PlanPool(p, nodes) {
 		begun := time.Now()
-		if p, err = r.do(ctx, l, p, s); err != nil {
+		before := p.Phase
+		p, err = r.do(ctx, l, p, s)
+		r.Metrics.Step("pools", s, time.Since(begun), err)
+		if err != nil {
 			return 0, fmt.Errorf("do %T: %w", s, err)
 		}
+		if before == fleet.PoolProvisioning && p.Phase == fleet.PoolRunning {
+			r.Metrics.Ready("pools", p.Since.Sub(p.CreatedAt))
+		}
 		r.Log.InfoContext(ctx, "step done", "pool", p.ID, "cluster", p.Cluster, "phase", p.Phase,
-			"step", fmt.Sprintf("%T", s), "took", time.Since(begun))
+			"step", metrics.Kind(s), "took", time.Since(begun))
 	}
 	if p.Deleting || p.Count == 0 {
 		return poolRest, nil

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/reconcile"
 )
@@ -66,6 +68,7 @@ type Server struct {
 	socket  func(tenant.ClusterID) string
 	limits  Limits
 	log     *slog.Logger
+	counted *prometheus.CounterVec
 
 	mu      sync.Mutex
 	serving map[tenant.ClusterID]*served
@@ -82,7 +85,7 @@ var _ reconcile.Egress = (*Server)(nil)
 // New returns a server that serves nobody yet. The path of a cluster's socket comes
 // from socket; its directory must keep all but the cluster's stack out.
 func New(allowed Allowed, world World, limits Limits, socket func(tenant.ClusterID) string, log *slog.Logger) *Server {
-	return &Server{allowed: allowed, world: world, socket: socket, limits: limits, log: log, serving: map[tenant.ClusterID]*served{}}
+	return &Server{allowed: allowed, world: world, socket: socket, limits: limits, log: log, counted: newMetrics(), serving: map[tenant.ClusterID]*served{}}
 }
 
 // Serve opens the cluster's socket, in a directory that exists, for the group gid
@@ -100,7 +103,7 @@ func (s *Server) Serve(ctx context.Context, id tenant.ClusterID, gid int) error 
 		return fmt.Errorf("serve the way out of %s: %w", id, err)
 	}
 	log := s.log.With("cluster", id)
-	out := newWay(s.allowed, s.world, s.limits, log)
+	out := newWay(s.allowed, s.world, s.limits, s.counted, log)
 	one := &served{out: out, http: &http.Server{
 		Handler: out, ReadHeaderTimeout: headerTimeout, IdleTimeout: headerTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), // what a tenant sends is no news

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
 	"golang.org/x/time/rate"
 )
@@ -43,6 +44,7 @@ type way struct {
 	world   World
 	limits  Limits
 	log     *slog.Logger
+	counted *prometheus.CounterVec
 	dials   *rate.Limiter
 	bytes   *rate.Limiter
 	notes   *rate.Limiter // a tenant must not fill the log
@@ -54,9 +56,9 @@ type way struct {
 	open   sync.WaitGroup // grows under mu, and not after closed
 }
 
-func newWay(allowed Allowed, world World, limits Limits, log *slog.Logger) *way {
+func newWay(allowed Allowed, world World, limits Limits, counted *prometheus.CounterVec, log *slog.Logger) *way {
 	w := &way{
-		allowed: allowed, world: world, limits: limits, log: log,
+		allowed: allowed, world: world, limits: limits, counted: counted, log: log,
 		dials: rate.NewLimiter(limits.Dials, limits.DialBurst),
 		bytes: rate.NewLimiter(limits.Bytes, limits.ByteBurst),
 		notes: rate.NewLimiter(1, 20),
@@ -103,6 +105,7 @@ func (w *way) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !w.dials.Allow() {
+		w.counted.WithLabelValues(slowed).Inc()
 		w.note("egress slowed down", "target", r.RequestURI)
 		http.Error(rw, "too many new connections, try again later", http.StatusTooManyRequests)
 		return
@@ -112,22 +115,26 @@ func (w *way) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer context.AfterFunc(r.Context(), cancel)() // the cluster went away
 	target, err := ParseTarget(r.RequestURI)
 	if err != nil {
+		w.counted.WithLabelValues(refused).Inc()
 		w.note("egress refused", "why", err)
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
 	out, err := w.connect(ctx, target)
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		w.counted.WithLabelValues(refused).Inc()
 		w.note("egress refused", "target", target.String(), "why", refusal.Why)
 		http.Error(rw, "the target is not allowed", http.StatusForbidden)
 		return
 	}
 	if err != nil {
+		w.counted.WithLabelValues(unanswered).Inc()
 		w.note("egress found nobody", "target", target.String(), "error", err)
 		http.Error(rw, "the target does not answer", http.StatusBadGateway)
 		return
 	}
 	defer out.Close()
+	w.counted.WithLabelValues(carried).Inc()
 	in, buffered, err := http.NewResponseController(rw).Hijack()
 	if err != nil {
 		http.Error(rw, "no connection to take over", http.StatusInternalServerError)

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	kmsapi "k8s.io/kms/apis/v2"
 
@@ -44,6 +45,7 @@ type Server struct {
 	secrets Secrets
 	socket  func(tenant.ClusterID) string
 	log     *slog.Logger
+	metrics *prometheus.HistogramVec
 
 	mu      sync.Mutex
 	serving map[tenant.ClusterID]*grpc.Server
@@ -54,7 +56,7 @@ var _ reconcile.KMS = (*Server)(nil)
 // New returns a server that serves nobody yet. The path of a cluster's socket
 // comes from socket; its directory must keep all but the cluster's stack out.
 func New(secrets Secrets, socket func(tenant.ClusterID) string, log *slog.Logger) *Server {
-	return &Server{secrets: secrets, socket: socket, log: log, serving: map[tenant.ClusterID]*grpc.Server{}}
+	return &Server{secrets: secrets, socket: socket, log: log, metrics: newMetrics(), serving: map[tenant.ClusterID]*grpc.Server{}}
 }
 
 // Serve opens the cluster's socket, in a directory that exists, for the group gid
@@ -75,6 +77,7 @@ func (s *Server) Serve(ctx context.Context, id tenant.ClusterID, gid int) error 
 		grpc.ConnectionTimeout(connectTimeout),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.UnaryInterceptor(s.measure),
 		grpc.WaitForHandlers(true), // after Stop nobody seals any more: see Destroy
 	)
 	kmsapi.RegisterKeyManagementServiceServer(server, &plugin{secrets: s.secrets, id: id})

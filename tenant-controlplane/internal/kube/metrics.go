@@ -33,6 +33,7 @@ var StackMetrics = []string{
 	"apiserver_admission_webhook_admission_duration_seconds", "apiserver_admission_webhook_rejection_count", "apiserver_admission_webhook_request_total",
 	"etcd_request_duration_seconds", "apiserver_storage_size_bytes", "apiserver_storage_objects", "apiserver_resource_objects",
 	"apiserver_audit_event_total", "apiserver_audit_requests_rejected_total", "apiserver_audit_error_total",
+	"marina_limits_refused_total", "marina_audit_events_dropped_total", // packages limits and audit of the stack
 	// The controllers.
 	"workqueue_depth", "workqueue_adds_total", "workqueue_retries_total", "workqueue_queue_duration_seconds",
 	"node_collector_evictions_total", "node_collector_unhealthy_nodes_in_zone", "garbagecollector_controller_resources_sync_error_total",

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/migrations/pg"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
@@ -33,6 +33,8 @@ type Reconciler struct {
 	World World
 	Log   *slog.Logger
 	Now   func() time.Time
+
+	Metrics *metrics.Reconcilers // nil: nobody counts
 }
 
 const (
@@ -89,6 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, 
 func (r *Reconciler) step(ctx context.Context, l pg.Lease, c controlplane.Cluster, seen controlplane.Seen, s controlplane.Step) (controlplane.Cluster, error) {
 	begun := r.Now()
 	next, err := r.do(ctx, l, c, seen, s)
+	r.count(c, next, s, r.Now().Sub(begun), err)
 	level := slog.LevelInfo
 	switch s.(type) {
 	case controlplane.Await, controlplane.SetConditions:
@@ -98,6 +101,18 @@ func (r *Reconciler) step(ctx context.Context, l pg.Lease, c controlplane.Cluste
 		r.Log.Log(ctx, level, "step done", "cluster", c.ID, "step", name(s), "phase", next.Phase, "took", r.Now().Sub(begun))
 	}
 	return next, err
+}
+
+// count shows a step in the metrics, and how long a cluster's owner waited for it.
+func (r *Reconciler) count(before, after controlplane.Cluster, s controlplane.Step, took time.Duration, err error) {
+	if errors.Is(err, errNotYet) {
+		err = nil
+	}
+	r.Metrics.Step(queue, s, took, err)
+	first := before.Phase == controlplane.Provisioning || before.Phase == controlplane.Failed
+	if err == nil && first && after.Phase == controlplane.Running {
+		r.Metrics.Ready(queue, after.Since.Sub(after.CreatedAt))
+	}
 }
 
 func (r *Reconciler) do(ctx context.Context, l pg.Lease, c controlplane.Cluster, seen controlplane.Seen, s controlplane.Step) (controlplane.Cluster, error) {
@@ -127,7 +142,8 @@ func changed(kind event.Kind, c controlplane.Cluster, message string) event.Even
 	return event.Event{Kind: kind, Organization: c.Organization, Cluster: c.ID, Subject: string(c.ID), Message: message}
 }
 
-// name is how a step is called in the log.
-func name(s controlplane.Step) string {
-	return strings.TrimPrefix(fmt.Sprintf("%T", s), "controlplane.")
-}
+// queue is how the metrics call the queue of clusters.
+const queue = "clusters"
+
+// name is how a step is called in the log and in the metrics.
+func name(s controlplane.Step) string { return metrics.Kind(s) }
