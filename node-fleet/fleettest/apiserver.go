@@ -166,6 +166,11 @@ func configure(dir string) (*rest.Config, error) {
 		},
 		"scheduler": []string{"--kubeconfig=" + p.path("kube-scheduler.kubeconfig"), "--leader-elect=false", "--secure-port=0"},
 		"listen":    map[string]string{"tcp": address, "unix": p.path("api.sock")},
+		"limits": map[string]any{ // that no test comes near
+			"cluster": "test", "etcd": p.path("etcd.sock"),
+			"objects": map[string]int{"soft": 50_000, "reserve": 60_000}, "database": map[string]int{"soft": 400 << 20, "reserve": 500 << 20},
+			"audit": map[string]int{"eventsPerSecond": 1000, "bytesPerSecond": 1 << 20},
+		},
 	})
 	if err != nil {
 		return nil, err
