@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -33,6 +35,7 @@ type listenFlags struct {
 	egress                                   []string
 	vault                                    vaultFlags
 	metrics                                  string
+	mirror                                   string
 }
 
 func (l *listenFlags) bind(c *cobra.Command) {
@@ -46,6 +49,7 @@ func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringSliceVar(&l.egress, "egress-allow", nil, "what clusters' API servers may call (webhooks, token issuers) beyond HTTPS on the public Internet: `HOST:PORT`, CIDR, CIDR:PORT or :PORT")
 	c.Flags().StringVar(&l.proxies, "trusted-proxies", "", trustedProxiesHelp)
 	l.vault.bind(c)
+	c.Flags().StringVar(&l.mirror, "registry-mirror", "", "`URL` of a registry that nodes ask for an image before the image's own registry, through the gateway")
 	accept := cobra.FixedCompletions([]cobra.Completion{"accept", "refuse"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("local-provider-untrusted", accept) // the flag exists
 }
@@ -59,6 +63,9 @@ func (l *listenFlags) check(c *cobra.Command) error {
 	}
 	if err := l.vault.check(); err != nil {
 		return &usageError{c, err.Error()}
+	}
+	if _, err := l.mirrorURL(); err != nil {
+		return &usageError{c, fmt.Sprintf("--registry-mirror is %q: write it like http://127.0.0.1:5000", l.mirror)}
 	}
 	addresses := map[string]string{"listen": l.api, "router-listen": l.router}
 	if l.metrics != "" {
@@ -93,10 +100,28 @@ func networks(flag string) (all []netip.Prefix, err error) {
 	return all, nil
 }
 
+// mirrorURL is nil where there is no mirror.
+func (l *listenFlags) mirrorURL() (*url.URL, error) {
+	if l.mirror == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(l.mirror)
+	if err != nil {
+		return nil, err
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return nil, errors.New("not the address of a registry")
+	}
+	return u, nil
+}
+
 func (l *listenFlags) args() []string {
 	args := []string{
 		"--listen", l.api, "--router-listen", l.router, "--domain", l.domain, "--endpoint", l.endpoint,
 		"--metrics-listen", l.metrics, "--public-url", l.publicURL, "--local-provider-untrusted", l.untrusted, "--trusted-proxies", l.proxies,
+	}
+	if l.mirror != "" {
+		args = append(args, "--registry-mirror", l.mirror)
 	}
 	for _, rule := range l.egress {
 		args = append(args, "--egress-allow", rule)
@@ -129,9 +154,13 @@ func (e *env) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			mirror, err := l.mirrorURL()
+			if err != nil {
+				return err
+			}
 			c := server.Config{
 				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Metrics: l.metrics, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
-				Vault: l.vault.Config, Egress: l.egress, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
+				Vault: l.vault.Config, Egress: l.egress, Mirror: mirror, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -27,6 +28,7 @@ type Config struct {
 	NATS      secret.Text  // URL; empty: inside this process
 	Vault     vault.Config // not Enabled: secrets are sealed by the built-in keystore
 	Egress    []string     // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
+	Mirror    *url.URL     // of a registry that nodes ask before an image's own one; nil: none
 	// TrustedProxies are the networks of proxies in front of the API and of the
 	// router: they say whom they speak for, and must.
 	TrustedProxies []netip.Prefix

@@ -168,7 +168,8 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 		return err
 	}
 	nodes, err := fleetapp.New(fleetapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll, Log: c.Log,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll,
+		RegistryMirror: c.Mirror, Log: c.Log,
 		Metrics: watch.registry, Reconcilers: watch.reconcilers, HTTP: watch.http,
 	})
 	if err != nil {

@@ -162,15 +162,18 @@ func (a *agent) writeConfig(n enroll.Node) error {
 	if err != nil {
 		return fmt.Errorf("address of the gateway: %w", err)
 	}
-	if err := addHosts(gateway, n.Config.APIServerName, n.Config.TunnelServerName); err != nil {
+	if err := addHosts(gateway, n.ServerName, n.Config.APIServerName, n.Config.TunnelServerName); err != nil {
 		return err
 	}
 	api := render.Endpoint{Name: n.Config.APIServerName, Port: port, Authority: a.dir.ClusterAuthority()}
-	bootstrap := a.dir.Kubelet()
+	bootstrap, identity := a.dir.Kubelet(), a.dir.Identity()
 	for _, f := range []struct {
 		path    string
 		content []byte
 	}{
+		{registryHosts, render.RegistryHosts(render.Mirror{
+			Name: n.ServerName, Port: port, Authority: a.dir.Authority(), Certificate: identity.Certificate, Key: identity.Key,
+		})},
 		{kubeletConfig, render.KubeletConfig(n.Config, host.Host, render.Kubelet{
 			ClusterAuthority: a.dir.ClusterAuthority(),
 			RuntimeSocket:    runtimeSocket,

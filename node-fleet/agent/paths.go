@@ -9,6 +9,7 @@ const (
 
 	containerdConfig = "/etc/containerd/config.toml"
 	containerdHosts  = "/etc/containerd/certs.d"
+	registryHosts    = containerdHosts + "/_default/hosts.toml"
 	containerdRoot   = "/var/lib/containerd"
 	containerdState  = "/run/containerd"
 

@@ -5,6 +5,7 @@ package fleetapp
 import (
 	"context"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,7 +57,10 @@ type Deps struct {
 	// OneOrganization refuses nodes to a second organization, where the provider's
 	// machines are not isolated from each other.
 	OneOrganization bool
-	Log             *slog.Logger
+	// RegistryMirror is a registry (OCI distribution API) that nodes ask before an
+	// image's own one; nil: none.
+	RegistryMirror *url.URL
+	Log            *slog.Logger
 
 	Metrics     prometheus.Registerer // nil: nothing is shown
 	Reconcilers *metrics.Reconcilers  // nil: nobody counts

@@ -18,6 +18,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,6 +87,7 @@ type fixture struct {
 	kube     kubernetes.Interface
 	org      tenant.OrganizationID
 	cluster  tenant.ClusterID
+	mirror   *url.URL // of a registry; nil: none
 	log      *lockedBuffer
 	stop     func()
 
@@ -132,7 +134,7 @@ func (f *fixture) start() {
 	f.t.Helper()
 	app, err := fleetapp.New(fleetapp.Deps{
 		DB: f.db, Home: f.home, Events: silence{}, Secrets: plain{}, Provider: f.provider, Clusters: f.planes,
-		Domain: "marina.test", Log: slog.New(slog.NewTextHandler(f.log, nil)),
+		Domain: "marina.test", RegistryMirror: f.mirror, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 	})
 	if err != nil {
 		f.t.Fatal(err)

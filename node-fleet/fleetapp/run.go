@@ -120,7 +120,7 @@ func (a *App) renew(ctx context.Context, ca *authority.Authority) error {
 
 func (a *App) nodeAPI(ca *authority.Authority) *nodeapi.Server {
 	return &nodeapi.Server{
-		Socket: a.deps.Home.NodesSocket(), Certificates: a.certificates(), Log: a.deps.Log, HTTP: a.deps.HTTP,
+		Socket: a.deps.Home.NodesSocket(), Certificates: a.certificates(), Mirror: a.deps.RegistryMirror, Log: a.deps.Log, HTTP: a.deps.HTTP,
 		API: &nodeapi.API{
 			Store: a.store, Control: a.deps.Clusters, Authority: ca, Identities: a.identities,
 			Joined: a.nodes.up, Log: a.deps.Log, Now: a.now,

@@ -21,6 +21,9 @@ import (
 const (
 	PathJoin      = "/v1/join"
 	PathBootstrap = "/v1/bootstrap"
+	// PathImages begins the paths of the operator's registry mirror, where there is
+	// one (OCI distribution specification).
+	PathImages = "/v2/"
 )
 
 // Names and protocols.

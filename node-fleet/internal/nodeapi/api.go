@@ -49,6 +49,8 @@ type API struct {
 	Joined     func() // makes the reconciler of nodes look at once
 	Log        *slog.Logger
 	Now        func() time.Time
+
+	images *images // set by Server
 }
 
 // keys are the public keys of a request.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,7 @@ type Server struct {
 	Socket       string // path of the unix socket
 	Certificates string // directory with the files of package authority, read for each connection
 	API          *API
+	Mirror       *url.URL // of a registry from which nodes may pull images; nil: none
 	Log          *slog.Logger
 	HTTP         *metrics.HTTP // nil: nobody counts
 }
@@ -49,7 +51,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.API.images = newImages(s.Mirror, s.Log)
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+join.PathImages, s.API.pull)
 	mux.HandleFunc("POST "+join.PathJoin, turns(s.API.join, joinsAtOnce))
 	mux.HandleFunc("POST "+join.PathBootstrap, s.API.bootstrap)
 	mux.HandleFunc("/", notFound)

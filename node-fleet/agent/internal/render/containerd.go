@@ -57,6 +57,27 @@ func ContainerdConfig(c Containerd) []byte {
 	return []byte(b.String())
 }
 
+// Mirror is how containerd reaches the platform's registry mirror.
+type Mirror struct {
+	Name        string // that leads to the gateway: see Hosts
+	Port        string // of the gateway
+	Authority   string // file
+	Certificate string // file; of the platform's node identity
+	Key         string // file
+}
+
+// RegistryHosts returns the hosts.toml that makes containerd ask the platform for
+// every image before it asks the image's own registry. The files are read again
+// for each pull (containerd, docs/hosts.md).
+func RegistryHosts(m Mirror) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[host.%q]\n", "https://"+m.Name+":"+m.Port)
+	fmt.Fprintf(&b, "  capabilities = [\"pull\", \"resolve\"]\n")
+	fmt.Fprintf(&b, "  ca = %q\n", m.Authority)
+	fmt.Fprintf(&b, "  client = [[%q, %q]]\n", m.Certificate, m.Key)
+	return []byte(b.String())
+}
+
 // unused are plugins that need kernel features or programs that a node does not
 // have, and would only take time at start.
 var unused = []string{
