@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -26,8 +27,15 @@ const (
 	Kubectl = "kubectl"      // of the newest minor
 )
 
-// Vault is a server for tests. It is built by `make test`, not by `make build`.
-const Vault = "vault"
+// What only tests use: `make test` builds it, `make build` does not.
+const (
+	Vault       = "vault"       // a server
+	Conformance = "e2e.test"    // Kubernetes' own end-to-end tests
+	Ginkgo      = "ginkgo"      // runs them side by side
+	TestImages  = "test-images" // directory: the images that they use
+)
+
+var forTests = []string{Vault, Conformance, Ginkgo, TestImages}
 
 // Kubernetes is the name of the multi-call binary of a Kubernetes minor such as "1.37".
 func Kubernetes(minor string) string { return "marina-kubernetes-" + minor }
@@ -68,7 +76,7 @@ func Path(name string) (string, error) {
 func resolve(dir, name string) (string, error) {
 	link := filepath.Join(dir, name)
 	path, err := filepath.EvalSymlinks(link)
-	if errors.Is(err, fs.ErrNotExist) && name == Vault {
+	if errors.Is(err, fs.ErrNotExist) && slices.Contains(forTests, name) {
 		return "", fmt.Errorf("%s has not been built: %s", link, adviceTests)
 	}
 	if errors.Is(err, fs.ErrNotExist) {

@@ -123,17 +123,18 @@ func catalogue(root string, host host) []artifact {
 		nodeArtifact(host),
 		marina,
 	)
-	return append(all, testArtifacts(golang)...)
+	return append(all, testArtifacts(root, golang)...)
 }
 
 // testArtifacts lists what only the tests use: nobody who runs Marina waits for
 // it, and it is never shipped.
-func testArtifacts(golang func(name, hint string, links []string, p goProgram) artifact) []artifact {
+func testArtifacts(root string, golang func(name, hint string, links []string, p goProgram) artifact) []artifact {
 	list := []artifact{
 		golang("vault", "about ten minutes the first time", []string{"vault"}, goProgram{
 			dir: vaultDir, packages: []string{"."}, out: "vault", tags: []string{"minimal"},
 		}),
 	}
+	list = append(list, conformanceArtifacts(root, golang)...)
 	for i := range list {
 		list[i].tests = true
 	}

@@ -24,6 +24,7 @@ type goProgram struct {
 	packages []string // import paths, or ./ paths below dir
 	out      string   // name of the one program's file; empty for several: each has its package's name
 	cgo      bool
+	test     bool // build the one package's tests, as `go test -c` does
 	tags     []string
 	ldflags  []string
 	// versions returns -X values from the versions of modules, so that no version
@@ -62,7 +63,7 @@ type sources struct {
 
 // list finds what the programs are made of. It downloads missing modules.
 func (p goProgram) list(ctx context.Context, root string) (sources, error) {
-	args := []string{"list", "-deps", "-json=ImportPath,Dir,GoFiles,CgoFiles,CFiles,HFiles,SFiles,EmbedFiles,Standard,DefaultGODEBUG,Module,Error"}
+	args := []string{"list", "-deps", fmt.Sprintf("-test=%t", p.test), "-json=ImportPath,Dir,GoFiles,CgoFiles,CFiles,HFiles,SFiles,EmbedFiles,Standard,DefaultGODEBUG,Module,Error"}
 	args = append(append(args, p.common()...), p.packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = filepath.Join(root, p.dir), p.goEnv()
@@ -130,6 +131,9 @@ func (p goProgram) inputs(ctx context.Context, root, goVersion string, k *cache.
 	k.Text("flags", strings.Join(append(p.flags(s), p.common()...), " "))
 	k.Text("programs", strings.Join(append(p.packages, p.out), " "))
 	k.Text("cgo", fmt.Sprint(p.cgo))
+	if p.test {
+		k.Text("go", "test -c")
+	}
 	k.Text("settings", strings.Join(s.settings, "\n"))
 	for _, m := range slices.Sorted(maps.Keys(s.versions)) {
 		k.Text(m, s.versions[m])
@@ -169,7 +173,11 @@ func (p goProgram) build(ctx context.Context, root, out string, log io.Writer) e
 	if p.out != "" {
 		target += p.out
 	}
-	args := append([]string{"build", "-v", "-o", target}, p.flags(s)...)
+	args := []string{"build", "-v", "-o", target}
+	if p.test {
+		args = []string{"test", "-c", "-o", target}
+	}
+	args = append(args, p.flags(s)...)
 	args = append(append(args, p.common()...), p.packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = filepath.Join(root, p.dir), p.goEnv()
@@ -180,7 +188,7 @@ func (p goProgram) build(ctx context.Context, root, out string, log io.Writer) e
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
-		return fmt.Errorf("go build %s: %w", strings.Join(p.packages, " "), err)
+		return fmt.Errorf("go %s %s: %w", args[0], strings.Join(p.packages, " "), err)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type Installation struct {
 	Marina  string         // path of the program
 	Kubectl string         // path of the program
 	Env     []string       // for every command, beside this process's own
+	Flags   []string       // of `marina up`, beside those that Start gives it
 
 	router string
 	log    io.Writer
@@ -73,7 +74,7 @@ func (i *Installation) Successor() (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.API, next.router, next.Env = i.API, i.router, i.Env
+	next.API, next.router, next.Env, next.Flags = i.API, i.router, i.Env, i.Flags
 	return next, nil
 }
 
@@ -95,7 +96,8 @@ func (i *Installation) Start(ctx context.Context, withDemo bool) (Up, error) {
 	if i.API != "" {
 		api = strings.TrimPrefix(i.API, "http://") // a restart keeps its address
 	}
-	out, err := i.Run(ctx, "up", "--detach", "--json", fmt.Sprintf("--demo=%t", withDemo), "--listen", api, "--router-listen", i.router)
+	args := []string{"up", "--detach", "--json", fmt.Sprintf("--demo=%t", withDemo), "--listen", api, "--router-listen", i.router}
+	out, err := i.Run(ctx, append(args, i.Flags...)...)
 	if err != nil {
 		return up, err
 	}
