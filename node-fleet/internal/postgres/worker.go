@@ -136,6 +136,11 @@ func (s *Store) SaveNode(ctx context.Context, l pg.Lease, before, after fleet.No
 		if _, err := tx.Exec(ctx, q, n.ID, n.Address, n.Phase, n.Since, n.Ready, n.Message); err != nil {
 			return fmt.Errorf("save node: %w", err)
 		}
+		if n.Phase == fleet.NodeDeleted { // the row stays, as what was; nothing that lets in does
+			if _, err := tx.Exec(ctx, "DELETE FROM join_tokens WHERE node_id = $1", n.ID); err != nil {
+				return fmt.Errorf("remove join tokens: %w", err)
+			}
+		}
 		if fleet.Matters(before, after) {
 			if err := s.Pools().Wake(ctx, tx, string(n.Pool)); err != nil {
 				return err

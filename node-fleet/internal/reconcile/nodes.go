@@ -65,6 +65,7 @@ func (r *Nodes) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, error
 	plan := fleet.PlanNode(n, seen, r.Now())
 	for _, s := range plan {
 		begun := time.Now()
+		r.Log.DebugContext(ctx, "step begins", "node", n.ID, "cluster", n.Cluster, "phase", n.Phase, "step", metrics.Kind(s))
 		after, err := r.do(ctx, n, p, c, s)
 		r.Metrics.Step("nodes", s, time.Since(begun), err)
 		if err != nil {

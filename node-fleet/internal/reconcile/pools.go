@@ -72,6 +72,7 @@ func (r *Pools) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, error
 	for _, s := range fleet.PlanPool(p, nodes) {
 		begun := time.Now()
 		before := p.Phase
+		r.Log.DebugContext(ctx, "step begins", "pool", p.ID, "cluster", p.Cluster, "phase", p.Phase, "step", metrics.Kind(s))
 		p, err = r.do(ctx, l, p, s)
 		r.Metrics.Step("pools", s, time.Since(begun), err)
 		if err != nil {

@@ -87,9 +87,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, 
 	return 0, nil
 }
 
-// step does one step and logs how long it took.
+// step does one step and logs how long it took. The line that it begins is what a
+// crash is traced to: the last one of a process that died.
 func (r *Reconciler) step(ctx context.Context, l pg.Lease, c controlplane.Cluster, seen controlplane.Seen, s controlplane.Step) (controlplane.Cluster, error) {
 	begun := r.Now()
+	r.Log.DebugContext(ctx, "step begins", "cluster", c.ID, "phase", c.Phase, "step", name(s))
 	next, err := r.do(ctx, l, c, seen, s)
 	r.count(c, next, s, r.Now().Sub(begun), err)
 	level := slog.LevelInfo

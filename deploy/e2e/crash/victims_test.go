@@ -1,0 +1,131 @@
+//go:build integration
+
+package crash_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/marina-cloud/marina/deploy/host"
+	"github.com/marina-cloud/marina/internal/home"
+)
+
+// victim is a kind of process of an installation that may die at any moment.
+type victim struct {
+	name string
+	// find returns those that run now.
+	find func(h home.Home) []int
+	// lose takes away what is lost together with the process; nil: nothing.
+	lose func(h home.Home) error
+}
+
+var victims = []victim{
+	{name: "marina", find: server},
+	{name: "router", find: router},
+	{name: "etcd", find: inContainers("marina-etcd")},
+	{name: "stack", find: inContainers("marina-kubernet")}, // comm holds 15 characters
+	{name: "agent", find: inContainers("marina-agent")},
+	{name: "containerd", find: containerd},
+	{name: "Postgres", find: postgres},
+	// NATS runs inside of marina: they die together.
+	{name: "NATS", find: server},
+	{name: "NATS and its data", find: server, lose: func(h home.Home) error { return os.RemoveAll(h.Path("nats")) }},
+}
+
+// kill kills all processes of v, and reports whether there were any.
+func (v victim) kill(t *testing.T, h home.Home) bool {
+	t.Helper()
+	found := v.find(h)
+	for _, pid := range found {
+		_ = unix.Kill(pid, unix.SIGKILL) // it may have ended by itself
+	}
+	if v.lose != nil && len(found) > 0 {
+		if err := v.lose(h); err != nil {
+			t.Errorf("%s: %v", v.name, err)
+		}
+	}
+	return len(found) > 0
+}
+
+func server(h home.Home) []int {
+	p, ok, err := host.Find(host.ServerFile(h))
+	if err != nil || !ok {
+		return nil
+	}
+	return []int{p.PID}
+}
+
+func router(h home.Home) []int {
+	p, ok, err := host.ServingRouter(h)
+	if err != nil || !ok {
+		return nil
+	}
+	return []int{p.PID}
+}
+
+func postgres(h home.Home) []int {
+	text, err := os.ReadFile(h.Path("postgres", "postmaster.pid"))
+	if err != nil {
+		return nil // it is not up
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return nil // it is being written
+	}
+	return []int{pid}
+}
+
+// inContainers returns the first processes of containers, by their name.
+func inContainers(comm string) func(home.Home) []int {
+	return func(h home.Home) []int {
+		states, _ := filepath.Glob(filepath.Join(h.Runc(), "*", "state.json"))
+		var pids []int
+		for _, file := range states {
+			var state struct {
+				PID int `json:"init_process_pid"`
+			}
+			text, err := os.ReadFile(file)
+			if err != nil || json.Unmarshal(text, &state) != nil {
+				continue // it is going, or being written
+			}
+			if named(state.PID) == comm {
+				pids = append(pids, state.PID)
+			}
+		}
+		return pids
+	}
+}
+
+// containerd returns those that an agent of this home started.
+func containerd(h home.Home) []int {
+	agents := inContainers("marina-agent")(h)
+	var pids []int
+	for _, agent := range agents {
+		// Each thread of the agent has children of its own (proc_pid_task_children(5)).
+		lists, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(agent), "task", "*", "children"))
+		for _, list := range lists {
+			children, _ := os.ReadFile(list) // the thread may be gone
+			for _, child := range strings.Fields(string(children)) {
+				if pid, err := strconv.Atoi(child); err == nil && named(pid) == "containerd" {
+					pids = append(pids, pid)
+				}
+			}
+		}
+	}
+	return pids
+}
+
+func named(pid int) string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
