@@ -33,6 +33,7 @@ type bench struct {
 var benches = map[string]bench{
 	"create":  {"from an accepted request for a cluster to a client that creates a ConfigMap in it", create},
 	"density": {"memory, CPU and disk of ten idle tenants of one installation; each run is a look at them", density},
+	"recover": {"from a new server to 20 usable clusters, after every process was killed at once", recoverAll},
 	"router":  {"a small GET, a large LIST and new connections through the router, against the API server's socket and HAProxy", router},
 	"nodes":   {"from a request for a pool of two to both nodes Ready, and a Deployment of four replicas on them", nodes},
 	"up":      {"from an empty home to the answer of the demo's pod", up},
