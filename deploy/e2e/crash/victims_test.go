@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,8 +31,9 @@ var victims = []victim{
 	{name: "router", find: router},
 	{name: "etcd", find: inContainers("marina-etcd")},
 	{name: "stack", find: inContainers("marina-kubernet")}, // comm holds 15 characters
-	{name: "agent", find: inContainers("marina-agent")},
-	{name: "containerd", find: containerd},
+	{name: "machine", find: inContainers("marina-agent")},  // its first process, with which all others end
+	{name: "agent", find: inMachines("marina-agent")},
+	{name: "containerd", find: inMachines("containerd")},
 	{name: "Postgres", find: postgres},
 	// NATS runs inside of marina: they die together.
 	{name: "NATS", find: server},
@@ -103,23 +105,23 @@ func inContainers(comm string) func(home.Home) []int {
 	}
 }
 
-// containerd returns those that an agent of this home started.
-func containerd(h home.Home) []int {
-	agents := inContainers("marina-agent")(h)
-	var pids []int
-	for _, agent := range agents {
-		// Each thread of the agent has children of its own (proc_pid_task_children(5)).
-		lists, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(agent), "task", "*", "children"))
-		for _, list := range lists {
-			children, _ := os.ReadFile(list) // the thread may be gone
-			for _, child := range strings.Fields(string(children)) {
-				if pid, err := strconv.Atoi(child); err == nil && named(pid) == "containerd" {
-					pids = append(pids, pid)
-				}
+// inMachines returns processes of machines besides the first ones, by their name.
+func inMachines(comm string) func(home.Home) []int {
+	return func(h home.Home) []int {
+		first := inContainers(comm)(h)
+		all, _ := filepath.Glob("/proc/[0-9]*")
+		var pids []int
+		for _, dir := range all {
+			pid, err := strconv.Atoi(filepath.Base(dir))
+			if err != nil || named(pid) != comm || slices.Contains(first, pid) {
+				continue
+			}
+			if groups, err := os.ReadFile(filepath.Join(dir, "cgroup")); err == nil && strings.Contains(string(groups), h.Cgroup()+"/") {
+				pids = append(pids, pid)
 			}
 		}
+		return pids
 	}
-	return pids
 }
 
 func named(pid int) string {
