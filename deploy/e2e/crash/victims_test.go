@@ -124,10 +124,17 @@ func inMachines(comm string) func(home.Home) []int {
 	}
 }
 
+// named returns the name of a process that lives; empty: it does not.
 func named(pid int) string {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(text))
+	// PID (NAME) STATE …; a zombie is dead already (proc_pid_stat(5)).
+	_, rest, _ := strings.Cut(string(text), "(")
+	name, state, ok := strings.Cut(rest, ") ")
+	if !ok || strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X") {
+		return ""
+	}
+	return name
 }
