@@ -105,6 +105,9 @@ func (n *noted) WriteHeader(status int) {
 	n.ResponseWriter.WriteHeader(status)
 }
 
+// Unwrap lets an http.ResponseController reach the connection.
+func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+
 // listen opens the socket, in the place of one that was left behind.
 func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(s.Socket), 0o700); err != nil {
