@@ -314,6 +314,7 @@ func call(t *testing.T, method, path, body, token string) (status int, answer st
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Request-Id", "the-same-id") // which answers tell
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
