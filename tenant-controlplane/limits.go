@@ -13,7 +13,7 @@ type Limits struct {
 	// back later (429), while the cluster's own requests pass.
 	Reads, Writes int
 	Objects       Mark  // how many objects the cluster holds, of all kinds
-	Database      Mark  // what etcd's database holds, bytes
+	Database      Mark  // size of the file of etcd's database, bytes
 	DatabaseFile  int64 // size of the database's file at which etcd itself refuses every write, bytes
 	Audit         AuditLimits
 }
@@ -77,7 +77,7 @@ func Small() Limits {
 
 // Usage is what a cluster's etcd says of itself.
 type Usage struct {
-	Used int64 // of the database, bytes
+	Size int64 // of the database's file, bytes
 	Keys int64 // objects
 	Full bool  // etcd refuses every write
 }
@@ -85,13 +85,13 @@ type Usage struct {
 // Complaint says which limit the cluster is at, and what to do, or "". It changes
 // slowly, as it is kept.
 func (l Limits) Complaint(u Usage) string {
-	percent := 100 * u.Used / l.DatabaseFile
+	percent := 100 * u.Size / l.DatabaseFile
 	switch {
 	case u.Full:
 		return "The database is full: nothing can be written until objects are deleted. What is deleted is free again within a minute."
-	case u.Used >= l.Database.Reserve:
+	case u.Size >= l.Database.Reserve:
 		return fmt.Sprintf("The database is %d %% full: only deletes and what the cluster needs for itself are accepted. Delete objects that are not needed any more.", percent)
-	case u.Used >= l.Database.Soft:
+	case u.Size >= l.Database.Soft:
 		return fmt.Sprintf("The database is %d %% full: creates and growth are refused. Delete objects that are not needed any more.", percent)
 	case u.Keys >= l.Objects.Soft:
 		return fmt.Sprintf("The cluster holds as many objects as it may (%d): creates are refused. Delete objects that are not needed any more.", l.Objects.Soft)

@@ -34,12 +34,12 @@ func TestComplaint(t *testing.T) {
 		u    Usage
 		want string // part of it; empty: no complaint
 	}{
-		{"fresh", Usage{Used: 1 << 20, Keys: 300}, ""},
-		{"nearly", Usage{Used: l.Database.Soft - 1, Keys: l.Objects.Soft - 1}, ""},
-		{"data", Usage{Used: l.Database.Soft}, "creates and growth are refused"},
-		{"much data", Usage{Used: l.Database.Reserve}, "only deletes"},
+		{"fresh", Usage{Size: 1 << 20, Keys: 300}, ""},
+		{"nearly", Usage{Size: l.Database.Soft - 1, Keys: l.Objects.Soft - 1}, ""},
+		{"data", Usage{Size: l.Database.Soft}, "creates and growth are refused"},
+		{"much data", Usage{Size: l.Database.Reserve}, "only deletes"},
 		{"objects", Usage{Keys: l.Objects.Soft}, "(50000): creates are refused"},
-		{"full", Usage{Used: l.Database.Soft, Full: true}, "nothing can be written"},
+		{"full", Usage{Size: l.Database.Soft, Full: true}, "nothing can be written"},
 	} {
 		got := l.Complaint(tt.u)
 		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {

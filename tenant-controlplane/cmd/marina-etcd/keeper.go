@@ -56,7 +56,7 @@ func (k *keeper) see(ctx context.Context) seen {
 		at: time.Now(), size: be.Size(), used: be.SizeInUse(), quota: k.quota,
 		revision: kv.Rev(), compacted: kv.FirstRev(), full: isFull(k.server), copying: k.copies.n.Load() > 0,
 	}
-	if s.used >= part(s.quota, 70) { // else nobody needs to know
+	if s.size >= part(s.quota, 70) { // else nobody needs to know
 		s.keys = k.count.get(ctx, k.server.KV())
 	}
 	return s

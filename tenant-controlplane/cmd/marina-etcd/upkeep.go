@@ -48,7 +48,8 @@ const (
 	compactTight  = 10      // while writes are refused, old revisions are worth looking for
 	compactVain   = 2 * 60  // when there were none the last time
 	packFull      = 5       // nothing can be written, so nobody minds a pause
-	packTight     = 5 * 60  // a pause every now and then is better than an alarm
+	packRefused   = 30      // writes are refused, for garbage
+	packTight     = 5 * 60  // a pause every now and then is better than that
 	packIdle      = 60 * 60 // and otherwise only for the disk's sake
 	packFirst     = 10 * 60 // not while a control plane starts
 	idleRevisions = 5       // written between two looks
@@ -59,8 +60,9 @@ const (
 // never do.
 //
 // etcd's quota bounds the size of the file, and it does not count free pages as
-// free: a database of which a half is garbage is as full as any. So the quota is a
-// promise only as long as somebody defragments in time.
+// free: a database of which a half is garbage is as full as any. So is what comes
+// before that quota (at 80 %, in the API server). Large objects leave a fifth of
+// garbage by being written alone: the file grows, as they need pages in a row.
 func choreFor(s seen, m memory, look time.Duration) chore {
 	rested := func(since time.Time, looks int) bool { return s.at.Sub(since) >= time.Duration(looks)*look }
 	free := s.size - s.used
@@ -70,15 +72,15 @@ func choreFor(s seen, m memory, look time.Duration) chore {
 		return disarm
 	case s.full && fresh && rested(m.compacted.at, compactFull):
 		return compact
-	case s.used >= part(s.quota, 70) && fresh && rested(m.compacted.at, compactRest(s, m)):
+	case s.size >= part(s.quota, 70) && fresh && rested(m.compacted.at, compactRest(s, m)):
 		return compact
 	case s.copying:
 		return 0
 	case s.full && free >= part(s.quota, 3) && rested(m.packed, packFull):
 		return pack
-	case s.size >= part(s.quota, 90) && free >= part(s.quota, 10) && rested(m.packed, packFull):
+	case s.size >= part(s.quota, 78) && free >= part(s.quota, 4) && rested(m.packed, packRefused):
 		return pack
-	case s.size >= part(s.quota, 75) && free >= part(s.quota, 20) && rested(m.packed, packTight):
+	case s.size >= part(s.quota, 65) && free >= part(s.quota, 10) && rested(m.packed, packTight):
 		return pack
 	case s.size >= part(s.quota, 10) && free >= s.size/2 && s.revision-m.before.revision <= idleRevisions &&
 		rested(m.packed, packIdle) && rested(m.started, packFirst):

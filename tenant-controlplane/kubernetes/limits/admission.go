@@ -30,7 +30,7 @@ var _ admission.ValidationInterface = plugin{}
 // Register adds the plugin to those that an API server may have. All servers of a
 // process share what is known of the usage.
 func Register(plugins *admission.Plugins, l config.Limits) {
-	p := plugin{Handler: admission.NewHandler(admission.Create, admission.Update), limits: l, gauge: newGauge(l.Etcd)}
+	p := plugin{Handler: admission.NewHandler(admission.Create, admission.Update), limits: l, gauge: newGauge(l.Etcd, l.Database.Soft)}
 	plugins.Register(PluginName, func(io.Reader) (admission.Interface, error) { return p, nil })
 }
 
@@ -40,22 +40,20 @@ func (p plugin) Validate(ctx context.Context, a admission.Attributes, _ admissio
 		return nil
 	}
 	u := p.gauge.usage(ctx)
-	objects, database := levelOf(u.Keys, p.limits.Objects), levelOf(u.Used, p.limits.Database)
-	create := a.GetOperation() == admission.Create
-	if objects > roomy && create || database > roomy {
-		w := describe(a)
-		switch {
-		case create && !w.passes(objects):
-			refused.WithLabelValues("objects").Inc()
-			return admission.NewForbidden(a, errors.New(tooMany(u, p.limits)))
-		case !w.passes(database):
-			refused.WithLabelValues("database").Inc()
-			return admission.NewForbidden(a, errors.New(tooLarge(u, p.limits)))
-		}
+	objects, database := levelOf(u.Keys, p.limits.Objects), levelOf(u.Size, p.limits.Database)
+	w := write{create: a.GetOperation() == admission.Create}
+	if objects > roomy || u.Size > p.limits.Database.Soft/2 {
+		w = describe(a)
 	}
-	if create {
-		p.gauge.made()
+	switch {
+	case w.create && !w.passes(objects):
+		refused.WithLabelValues("objects").Inc()
+		return admission.NewForbidden(a, errors.New(tooMany(u, p.limits)))
+	case !w.passes(database):
+		refused.WithLabelValues("database").Inc()
+		return admission.NewForbidden(a, errors.New(tooLarge(u, p.limits)))
 	}
+	p.gauge.let(w)
 	return nil
 }
 
@@ -74,7 +72,7 @@ func stored(a admission.Attributes) bool {
 }
 
 // describe is what has to be known of a request to decide about it. It encodes the
-// object, so it is for clusters that are nearly full.
+// object, so it is for clusters that are half full at least.
 func describe(a admission.Attributes) write {
 	w := write{
 		create: a.GetOperation() == admission.Create,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -48,7 +49,7 @@ func TestValidate(t *testing.T) {
 	limits := config.Limits{Cluster: "kc-a", Objects: config.Mark{Soft: 100, Reserve: 120}, Database: config.Mark{Soft: 80 << 20, Reserve: 95 << 20}}
 	fullOf := map[string]Usage{
 		"nothing": {}, "objects": {Keys: 100}, "many objects": {Keys: 120},
-		"data": {Used: 80 << 20}, "much data": {Used: 95 << 20},
+		"data": {Size: 80 << 20}, "much data": {Size: 95 << 20},
 	}
 	create := request{by: alice, resource: "configmaps", in: "shop", op: admission.Create, is: configMap(10)}
 	tests := []struct {
@@ -104,21 +105,31 @@ func TestValidate(t *testing.T) {
 // answer stops nobody.
 func TestGauge(t *testing.T) {
 	asked := 0
-	g := &gauge{ask: func(context.Context) (Usage, error) { asked++; return Usage{Keys: 10}, nil }}
+	g := &gauge{soft: 100, ask: func(context.Context) (Usage, error) { asked++; return Usage{Keys: 10}, nil }}
 	g.usage(t.Context())
-	g.made()
-	g.made()
-	if u := g.usage(t.Context()); u.Keys != 12 || asked != 1 {
-		t.Errorf("after two creates it says %+v, and asked %d times; want 12 keys, and once", u, asked)
+	g.let(write{create: true, is: 5})
+	g.let(write{create: true, is: 5})
+	g.let(write{was: 10, is: 10})
+	if u := g.usage(t.Context()); u.Keys != 12 || u.Size != 20 || asked != 1 {
+		t.Errorf("after two creates and an update it says %+v, and asked %d times; want 12 keys, 20 bytes, and once", u, asked)
 	}
 	g.last.Store(&reading{Usage: Usage{Keys: 10}}) // long ago
-	if u := g.usage(t.Context()); u.Keys != 10 || asked != 2 {
+	if u := g.usage(t.Context()); u.Keys != 10 || u.Size != 0 || asked != 2 {
 		t.Errorf("after another answer it says %+v, and asked %d times; want 10 keys, and twice", u, asked)
 	}
 	g.ask = func(context.Context) (Usage, error) { return Usage{}, errors.New("gone") }
 	g.last.Store(&reading{Usage: Usage{Keys: 11}})
 	if u := g.usage(t.Context()); u.Keys != 11 {
 		t.Errorf("without an answer it says %+v, want what was known", u)
+	}
+}
+
+// TestValidFor: the fuller, the sooner it is asked again.
+func TestValidFor(t *testing.T) {
+	for used, want := range map[int64]time.Duration{0: time.Second, 50: 500 * time.Millisecond, 99: shortest, 100: shortest, 200: shortest} {
+		if got := validFor(used, 100); got != want {
+			t.Errorf("at %d of 100 an answer holds for %s, want %s", used, got, want)
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Usage is how full a cluster is, as its etcd says.
 type Usage struct {
-	Used int64 `json:"used"` // of the database, bytes; old revisions included
+	Size int64 `json:"size"` // of the database's file, bytes: it is what etcd's own quota bounds
 	Keys int64 `json:"keys"` // objects
 }
 
@@ -76,5 +76,5 @@ func tooMany(u Usage, l config.Limits) string {
 func tooLarge(u Usage, l config.Limits) string {
 	return fmt.Sprintf("cluster %s: its database holds %d MiB, and beyond %d MiB nothing may be added or made larger. "+
 		"Delete objects that are not needed any more, or make them smaller; deletes are always accepted, and their space is free again within minutes.",
-		l.Cluster, u.Used>>20, l.Database.Soft>>20)
+		l.Cluster, u.Size>>20, l.Database.Soft>>20)
 }

@@ -55,7 +55,7 @@ func TestLevels(t *testing.T) {
 // TestMessages: they name the cluster, what is used of how much, and what to do.
 func TestMessages(t *testing.T) {
 	l := config.Limits{Cluster: "kc-a", Objects: config.Mark{Soft: 5000}, Database: config.Mark{Soft: 410 << 20}}
-	u := Usage{Used: 420 << 20, Keys: 5001}
+	u := Usage{Size: 420 << 20, Keys: 5001}
 	for _, tt := range []struct {
 		got  string
 		want []string

@@ -17,17 +17,23 @@ const (
 	// usagePath is where marina-etcd answers.
 	usagePath = "/marina/usage"
 
-	valid    = time.Second // an answer; nobody asks while nothing is written
+	// An answer holds for a second in an empty cluster, and the shorter the fuller it
+	// is: what a second's writes may add must not carry it past the mark and up to
+	// etcd's own quota. Nobody asks while nothing is written.
+	longest  = time.Second
+	shortest = 50 * time.Millisecond
+
 	answerIn = time.Second
 )
 
 // gauge knows how full the cluster is. It is safe for concurrent use.
 type gauge struct {
-	ask func(ctx context.Context) (Usage, error)
+	ask  func(ctx context.Context) (Usage, error)
+	soft int64 // of the database, bytes
 
 	asking sync.Mutex // held while etcd is asked
 	last   atomic.Pointer[reading]
-	since  atomic.Int64 // objects made after the last answer
+	since  struct{ objects, bytes atomic.Int64 } // what was let through after the last answer
 }
 
 type reading struct {
@@ -35,8 +41,9 @@ type reading struct {
 	at time.Time
 }
 
-// newGauge returns a gauge that asks the etcd behind a socket.
-func newGauge(socket string) *gauge {
+// newGauge returns a gauge that asks the etcd behind a socket, of a database with this
+// mark.
+func newGauge(socket string, soft int64) *gauge {
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -44,7 +51,7 @@ func newGauge(socket string) *gauge {
 		MaxIdleConnsPerHost: 1,
 		IdleConnTimeout:     time.Minute,
 	}}
-	return &gauge{ask: func(ctx context.Context) (u Usage, err error) {
+	return &gauge{soft: soft, ask: func(ctx context.Context) (u Usage, err error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://etcd"+usagePath, nil)
 		if err != nil {
 			return u, err
@@ -61,17 +68,26 @@ func newGauge(socket string) *gauge {
 	}}
 }
 
-// usage is how full the cluster is, to a second. When etcd cannot be asked, it is
+// usage is how full the cluster is, to a second at most. When etcd cannot be asked, it is
 // what was known last: a write that should not have been made is better than a
 // cluster that takes none, and etcd's own quota is behind.
 func (g *gauge) usage(ctx context.Context) Usage {
 	r := g.last.Load()
-	if r == nil || time.Since(r.at) > valid {
+	if r == nil || time.Since(r.at) > validFor(r.Size, g.soft) {
 		r = g.refresh(ctx, r)
 	}
 	u := r.Usage
-	u.Keys += g.since.Load()
+	u.Keys += g.since.objects.Load()
+	u.Size += g.since.bytes.Load()
 	return u
+}
+
+// validFor is how long an answer holds.
+func validFor(size, soft int64) time.Duration {
+	if size >= soft {
+		return shortest
+	}
+	return max(shortest, time.Duration(float64(longest)*(1-float64(size)/float64(soft))))
 }
 
 // refresh asks, unless somebody else does: then what is known is good enough.
@@ -88,20 +104,26 @@ func (g *gauge) refresh(ctx context.Context, known *reading) *reading {
 	// The answer is for all, whether this client waits for it or not.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerIn)
 	defer cancel()
-	before := g.since.Load()
+	objects, bytes := g.since.objects.Load(), g.since.bytes.Load()
 	u, err := g.ask(ctx)
 	if err != nil {
 		klog.ErrorS(err, "etcd does not say how full it is")
 		if known != nil {
 			u = known.Usage
 		}
-		before = 0
+		objects, bytes = 0, 0
 	}
 	r := &reading{Usage: u, at: time.Now()}
 	g.last.Store(r)
-	g.since.Add(-before)
+	g.since.objects.Add(-objects)
+	g.since.bytes.Add(-bytes)
 	return r
 }
 
-// made notes that an object is about to be made.
-func (g *gauge) made() { g.since.Add(1) }
+// let notes a write that is about to be made.
+func (g *gauge) let(w write) {
+	if w.create {
+		g.since.objects.Add(1)
+	}
+	g.since.bytes.Add(int64(w.is)) // an update leaves the old object behind, too
+}
