@@ -213,9 +213,9 @@ func (s *story) run(into any, args ...string) {
 func (s *story) status() secrets.Status {
 	s.Helper()
 	var st struct{ Secrets *secrets.Status }
-	s.run(&st, "--json", "status")
-	if st.Secrets == nil {
-		s.Fatal("`marina status` says nothing about secrets")
+	out, err := s.marina.Run(s.Context(), "--json", "status") // an error, too, where not all is well
+	if json.Unmarshal(out, &st) != nil || st.Secrets == nil {
+		s.Fatalf("`marina status` says nothing about secrets: %v\n%s", err, out)
 	}
 	return *st.Secrets
 }
