@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/marina-cloud/marina/deploy/host"
@@ -67,6 +68,10 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer db.Close()
+	// The home is locked: whoever had leased anything is gone.
+	if err := db.AsWorker(ctx, func(tx pgx.Tx) error { return pg.Inherit(ctx, tx) }); err != nil {
+		return err
+	}
 	events, stopNATS, err := startNATS(background, c)
 	if err != nil {
 		return err

@@ -85,3 +85,28 @@ func TestFreeLeases(t *testing.T) {
 		t.Errorf("leased again: %v, %v; want both", again, err)
 	}
 }
+
+// TestInherit: what a worker had that was killed is free at once, the rest is left
+// as it is.
+func TestInherit(t *testing.T) {
+	t.Parallel()
+	q, ids := filled(t, 2)
+	exec(t, q, "UPDATE clusters SET due_at = now() + interval '1 day', attempts = 3 WHERE id = $1", ids[1])
+	leases, err := q.Take(t.Context(), 2, time.Hour)
+	if err != nil || len(leases) != 1 || leases[0].ID != ids[0] {
+		t.Fatal(leases, err)
+	}
+	if err := q.DB.AsWorker(t.Context(), func(tx pgx.Tx) error { return pg.Inherit(t.Context(), tx) }); err != nil {
+		t.Fatal(err)
+	}
+	if s := look(t, q, ids[0]); s.leased || s.due > 0 {
+		t.Errorf("what was leased: %+v, want it free and due", s)
+	}
+	if s := look(t, q, ids[1]); s.leased || s.due < time.Hour || s.attempts != 3 {
+		t.Errorf("what was not leased: %+v, want it left alone", s)
+	}
+	err = q.DB.AsWorker(t.Context(), func(tx pgx.Tx) error { return leases[0].Hold(t.Context(), tx, q.Table) })
+	if !errors.Is(err, pg.ErrLeaseLost) {
+		t.Errorf("the old lease: %v, want it lost", err)
+	}
+}

@@ -40,6 +40,10 @@ type Queue struct {
 	Limit time.Duration // for Run: how long one piece of work may take; 0 means 2 minutes
 	Log   *slog.Logger  // for Run; nil means slog.Default()
 
+	// Most is for Run: it says how many of the parallel rows may be worked on just now,
+	// at least one; nil: all.
+	Most func() int
+
 	Metrics *metrics.Reconcilers // of what Run does; nil: nobody counts
 }
 
@@ -162,6 +166,22 @@ func (q Queue) Wake(ctx context.Context, tx pgx.Tx, id string) error {
 	sql := "UPDATE " + q.Table + " SET due_at = least(due_at, now()), wakes = wakes + 1 WHERE id = $1"
 	if _, err := tx.Exec(ctx, sql, id); err != nil {
 		return fmt.Errorf("wake %s: %w", id, err)
+	}
+	return nil
+}
+
+// WakeInTurn is Wake for many rows, which are due in the order of ids. It does not
+// put them before rows that have been due for longer and are not among them.
+func (q Queue) WakeInTurn(ctx context.Context, tx pgx.Tx, ids []string) error {
+	if err := known(q.Table); err != nil {
+		return err
+	}
+	// A microsecond is the precision of due_at.
+	sql := `
+		UPDATE ` + q.Table + ` t SET due_at = now() - (cardinality($1::text[]) - turn.n) * interval '1 microsecond', wakes = wakes + 1
+		FROM unnest($1::text[]) WITH ORDINALITY AS turn (id, n) WHERE t.id = turn.id`
+	if _, err := tx.Exec(ctx, sql, ids); err != nil {
+		return fmt.Errorf("wake %d rows in turn: %w", len(ids), err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -285,6 +286,40 @@ func TestRunWorksOnAll(t *testing.T) {
 	}
 }
 
+// TestRunWorksOnFewer: Most lowers the number of rows that are worked on at once, and
+// what it says later is heeded when a row is given back.
+func TestRunWorksOnFewer(t *testing.T) {
+	t.Parallel()
+	q, _ := filled(t, 6)
+	var most atomic.Int64
+	most.Store(0) // which is one
+	q.Most = func() int { return int(most.Load()) }
+	begun, end := make(chan string, 6), make(chan struct{})
+	stop := run(t, q, nil, 4, func(context.Context, pg.Lease) (time.Duration, error) {
+		begun <- ""
+		<-end
+		return time.Hour, nil
+	})
+	defer stop()
+	defer close(end)
+	await(t, begun)
+	select {
+	case <-begun:
+		t.Error("two at once, want one")
+	case <-time.After(300 * time.Millisecond):
+	}
+	most.Store(99)
+	end <- struct{}{}
+	for range 4 { // all that Run may
+		await(t, begun)
+	}
+	select {
+	case <-begun:
+		t.Error("five at once, want four")
+	case <-time.After(300 * time.Millisecond):
+	}
+}
+
 func TestRunWakes(t *testing.T) {
 	t.Parallel()
 	q, ids := filled(t, 1)
@@ -426,5 +461,31 @@ func TestRunStopping(t *testing.T) {
 	}
 	if s := look(t, q, ids[0]); s.leased || s.attempts != 0 || s.due > 0 {
 		t.Errorf("the row is %+v: the next process cannot take it at once", s)
+	}
+}
+
+// TestWakeInTurn: after a start, rows are worked on in an order that the caller
+// knows, however long each of them has been due.
+func TestWakeInTurn(t *testing.T) {
+	t.Parallel()
+	q, ids := filled(t, 5)
+	exec(t, q, "UPDATE clusters SET due_at = now() - interval '1 day' WHERE id = $1", ids[3])
+	exec(t, q, "UPDATE clusters SET due_at = now() + interval '1 day' WHERE id = $1", ids[1])
+	want := []string{ids[4], ids[1], ids[2], ids[0], ids[3]}
+	if err := q.DB.AsWorker(t.Context(), func(tx pgx.Tx) error { return q.WakeInTurn(t.Context(), tx, want) }); err != nil {
+		t.Fatal(err)
+	}
+	for n, id := range want {
+		l := take(t, q, 1)
+		if len(l) != 1 || l[0].ID != id {
+			t.Fatalf("number %d: took %v, want %s", n, l, id)
+		}
+		// It was woken while nobody held it: that is no reason to do it twice.
+		if err := q.Done(t.Context(), l[0], time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again := take(t, q, 1); len(again) != 0 {
+		t.Errorf("took %v again", again)
 	}
 }

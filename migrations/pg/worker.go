@@ -56,8 +56,8 @@ func (q Queue) Run(ctx context.Context, wake <-chan struct{}, parallel int, do f
 	defer timer.Stop()
 	for {
 		rest := idle
-		if running < parallel {
-			leases, pause, err := q.take(ctx, parallel-running)
+		if free := q.most(parallel) - running; free > 0 {
+			leases, pause, err := q.take(ctx, free)
 			if err != nil && ctx.Err() == nil && reachable {
 				q.Log.WarnContext(ctx, "queue not read", "error", err)
 			}
@@ -80,6 +80,14 @@ func (q Queue) Run(ctx context.Context, wake <-chan struct{}, parallel int, do f
 			running--
 		}
 	}
+}
+
+// most is how many rows may be worked on just now.
+func (q Queue) most(parallel int) int {
+	if q.Most == nil {
+		return parallel
+	}
+	return min(parallel, max(1, q.Most()))
 }
 
 // take leases up to n rows and says when to look again if nothing happens.
