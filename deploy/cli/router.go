@@ -15,6 +15,8 @@ import (
 	"github.com/marina-cloud/marina/deploy/server"
 	"github.com/marina-cloud/marina/gateway/router"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/route"
+	"github.com/marina-cloud/marina/internal/tenant"
 )
 
 func (e *env) routerCommand() *cobra.Command {
@@ -30,7 +32,7 @@ func (e *env) routerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return route(cmd.Context(), h, s, e.logger())
+			return runRouter(cmd.Context(), h, s, e.logger())
 		},
 	}
 	c.Flags().StringVar(&s.Listen, "listen", server.DefaultRouter, "`address` of the clusters' endpoints")
@@ -40,8 +42,8 @@ func (e *env) routerCommand() *cobra.Command {
 	return c
 }
 
-// route runs a router until ctx ends or, once it was replaced, its last connection.
-func route(ctx context.Context, h home.Home, s host.RouterSettings, log *slog.Logger) (err error) {
+// runRouter runs a router until ctx ends or, once it was replaced, its last connection.
+func runRouter(ctx context.Context, h home.Home, s host.RouterSettings, log *slog.Logger) (err error) {
 	proxies, err := networks(s.TrustedProxies)
 	if err != nil {
 		return err
@@ -64,6 +66,11 @@ func route(ctx context.Context, h home.Home, s host.RouterSettings, log *slog.Lo
 		Retired: func() {
 			if err := record.Retired(); err != nil {
 				log.Error("router that was replaced is still taken for the one that serves", "error", err)
+			}
+		},
+		Used: func(id tenant.ClusterID) {
+			if err := route.NoteUse(h.LastUse(id)); err != nil {
+				log.Warn("cluster will not be known to be in use after a reboot", "cluster", id, "error", err)
 			}
 		},
 	})

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/marina-cloud/marina/internal/tenant"
 )
 
 // PodProtocol is the ALPN protocol (RFC 7301) by which a node's agent asks for
@@ -46,10 +48,16 @@ type Config struct {
 	Serving func(net.Addr)       // called once by Run, when the public address is served by this router alone
 	Retired func()               // called once by Run, when it has stopped accepting for a successor who does not know it yet
 
+	// Used is called by Run from time to time, from one goroutine, for each cluster
+	// to which a connection was carried since, or is open. Whoever knows a cluster's
+	// name can bring that about. Nil: nobody is told.
+	Used func(tenant.ClusterID)
+
 	HandshakeTimeout time.Duration // for a whole ClientHello, and a whole handshake of a node; default 10 s
 	DialTimeout      time.Duration // for a backend that is just starting; default 10 s
 	Linger           time.Duration // for a client to end after its server has; default 30 s
 	Recheck          time.Duration // how soon a removed node's open connections are cut; default 10 s
+	TellUse          time.Duration // between two calls of Used for a cluster; default 15 s
 	Drain            time.Duration // for open connections to end after Run was told to stop; default: none
 	Retire           time.Duration // for open connections to end after the sockets were handed over; default 24 h
 
@@ -89,6 +97,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
 	c.DialTimeout = cmp.Or(c.DialTimeout, 10*time.Second)
 	c.Linger = cmp.Or(c.Linger, 30*time.Second)
+	c.TellUse = cmp.Or(c.TellUse, 15*time.Second)
 	c.Recheck = cmp.Or(c.Recheck, 10*time.Second)
 	if c.KeepAlive == (net.KeepAliveConfig{}) {
 		c.KeepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/marina-cloud/marina/internal/tenant"
 )
 
 // origin is who a connection comes from, as far as one can tell: an IPv4 address,
@@ -130,6 +132,16 @@ func (c *counted) open() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.all
+}
+
+// clusters returns those that have connections.
+func (c *counted) clusters() (all []tenant.ClusterID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for d := range c.each {
+		all = append(all, d.cluster)
+	}
+	return all
 }
 
 // queue bounds how many clients may be in their handshake. When it is full, one

@@ -31,6 +31,7 @@ type Router struct {
 	counted  *counted
 	queue    *queue
 	counters counters
+	use      use
 	retired  atomic.Bool // its sockets are another router's now
 
 	mu       sync.Mutex

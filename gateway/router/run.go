@@ -34,6 +34,7 @@ func (r *Router) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.close() // what was not taken out
+	defer r.tellingUse()()
 	open, stop := context.WithCancel(ctx)
 	defer stop()
 	group, accepting := errgroup.WithContext(open)

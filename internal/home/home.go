@@ -79,6 +79,10 @@ func (h Home) Nodes() string { return filepath.Join(h.Run(), "nodes") }
 // Routes is the directory that the router reads; see package route.
 func (h Home) Routes() string { return filepath.Join(h.Run(), "routes") }
 
+// LastUse is a file of a cluster's whose modification time says when the cluster
+// was used last; see package route.
+func (h Home) LastUse(id tenant.ClusterID) string { return filepath.Join(h.Tenant(id), "used") }
+
 // Machine is the directory of a local machine's data.
 func (h Home) Machine(id tenant.NodeID) string { return h.Path("machines", string(id)) }
 
