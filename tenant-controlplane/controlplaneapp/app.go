@@ -13,6 +13,7 @@ import (
 
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/route"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/egress"
@@ -46,6 +47,7 @@ type App struct {
 	log        *slog.Logger
 	nudge      chan struct{}
 	died       chan tenant.ClusterID
+	rise       rise
 	dependents atomic.Pointer[Dependents]
 	home       home.Home
 	followers  followers
@@ -104,7 +106,7 @@ func (a *App) Run(ctx context.Context) error {
 		defer stop()
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.queue.Run(ctx, a.nudge, parallel, a.reconciler.Reconcile) })
+	g.Go(func() error { return a.queue.Run(ctx, a.nudge, parallel, a.rise.seeTo(a.reconciler.Reconcile)) })
 	g.Go(func() error { return a.wakeAfterDeaths(ctx) })
 	g.Go(func() error { return a.oci.RotateLogs(ctx) })
 	return g.Wait()
@@ -113,21 +115,33 @@ func (a *App) Run(ctx context.Context) error {
 // adopt opens the sockets of all clusters (the encryption of Secrets, the way to the
 // Internet) before anything else:
 // their API servers went on running, and ask for it. Whatever else is amiss, the
-// reconciler finds.
+// reconciler finds. Clusters in use come first, here and there.
 func (a *App) adopt(ctx context.Context) error {
 	alive, err := a.work.Alive(ctx)
 	if err != nil {
 		return fmt.Errorf("find the clusters of this installation: %w", err)
 	}
+	alive = inUseFirst(alive, a.lastUse)
 	for _, c := range alive {
 		if err := a.place.Adopt(ctx, c); err != nil {
 			a.log.WarnContext(ctx, "cluster not taken over yet", "cluster", c.ID, "error", err)
 		}
-		if err := a.work.Wake(ctx, c.ID); err != nil {
-			return fmt.Errorf("wake cluster %s: %w", c.ID, err)
-		}
+	}
+	a.rise.begin(alive)
+	if err := a.work.WakeInTurn(ctx, alive); err != nil {
+		return fmt.Errorf("wake the clusters of this installation: %w", err)
 	}
 	return nil
+}
+
+// lastUse is when connections were carried to a cluster last; zero: never, or nobody
+// knows.
+func (a *App) lastUse(id tenant.ClusterID) time.Time {
+	at, err := route.LastUse(a.home.LastUse(id))
+	if err != nil {
+		a.log.Warn("cluster is taken for one that nobody uses", "cluster", id, "error", err)
+	}
+	return at
 }
 
 // hurry makes the loop look at once.

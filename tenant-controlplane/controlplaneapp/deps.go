@@ -127,6 +127,7 @@ func New(d Deps) (*App, error) {
 		nudge:     make(chan struct{}, 1),
 		died:      make(chan tenant.ClusterID, 64),
 	}
+	a.queue.Most = a.rise.most
 	a.ending, a.end = context.WithCancel(context.Background())
 	a.api = &kube.Clusters{
 		Signer: a.keys, Authority: reconcile.ClusterCA, Name: a.serverName, Limits: d.Limits,

@@ -83,3 +83,12 @@ func Alive(ctx context.Context, tx pgx.Tx) ([]controlplane.Cluster, error) {
 func (s Work) Wake(ctx context.Context, id tenant.ClusterID) error {
 	return s.DB.AsWorker(ctx, func(tx pgx.Tx) error { return pg.Queue{Table: Table}.Wake(ctx, tx, string(id)) })
 }
+
+// WakeInTurn makes clusters due now, in this order.
+func (s Work) WakeInTurn(ctx context.Context, cs []controlplane.Cluster) error {
+	ids := make([]string, len(cs))
+	for i, c := range cs {
+		ids[i] = string(c.ID)
+	}
+	return s.DB.AsWorker(ctx, func(tx pgx.Tx) error { return pg.Queue{Table: Table}.WakeInTurn(ctx, tx, ids) })
+}
