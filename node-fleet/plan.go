@@ -169,7 +169,9 @@ type Seen struct {
 // pure. An empty plan means that there is nothing to do but look again later.
 //
 // A machine's first start, its restart after a crash and its repair are the same
-// case: it should run, and does not.
+// case: it should run, and does not. All of them wait for the API server, without
+// which a kubelet that starts knows of no pod: so after a reboot machines come in
+// the order of their clusters.
 func PlanNode(n Node, seen Seen, now time.Time) []Step {
 	switch {
 	case n.Phase == NodeDeleted:
@@ -196,7 +198,7 @@ func PlanNode(n Node, seen Seen, now time.Time) []Step {
 		if (seen.API || !seen.MachineRunning) && report != (Report{n.Ready, n.Message}) {
 			plan = append(plan, report)
 		}
-		if !seen.MachineRunning {
+		if !seen.MachineRunning && seen.API { // else it could run no pod, and would only slow down what starts for it
 			plan = append(plan, CreateMachine{})
 		}
 	case NodeDraining, NodeDeleting, NodeDeleted: // it goes
@@ -208,10 +210,10 @@ func planJoin(n Node, seen Seen, now time.Time) []Step {
 	switch {
 	case seen.API && !seen.Ready && now.Sub(n.Since) > JoinLimit:
 		return []Step{EnterNode{NodeDeleting}} // without a drain: nothing ever ran there
-	case !seen.MachineRunning:
-		return []Step{CreateMachine{}, AwaitReady{}}
 	case !seen.API:
 		return nil
+	case !seen.MachineRunning:
+		return []Step{CreateMachine{}, AwaitReady{}}
 	case seen.Ready:
 		return []Step{Report{true, ""}, EnterNode{NodeRunning}}
 	}

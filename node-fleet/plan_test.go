@@ -210,6 +210,15 @@ func TestPlanNode(t *testing.T) {
 			node: running, seen: stopped,
 			want: []fleet.Step{fleet.Report{Message: "Its machine stopped and is being started again."}, fleet.CreateMachine{}},
 		},
+		"StartsAgainAfterItsAPI": {
+			why:  "a machine whose kubelet can learn of no pod would only slow down the control plane that starts for it",
+			node: running, seen: with(stopped, func(s *fleet.Seen) { s.API = false }),
+			want: []fleet.Step{fleet.Report{Message: "Its machine stopped and is being started again."}},
+		},
+		"JoinsAfterItsAPI": {
+			why:  "the same before it joined",
+			node: joining, seen: fleet.Seen{Machine: true},
+		},
 		"DrainShows": {
 			why:  "the owner sees the drain before the first pod leaves",
 			node: going(running), seen: whole,
