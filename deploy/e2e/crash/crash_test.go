@@ -45,6 +45,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
+// newWorld starts an installation.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	i, err := installation.New(os.Stderr)
@@ -59,17 +60,16 @@ func newWorld(t *testing.T) *world {
 	check(t, err)
 	h, err := home.At(i.Home)
 	check(t, err)
-	w := &world{Installation: i, home: h}
-	// The first cluster makes what is made once for all.
-	w.life(t, "first", nil)
-	w.bare = census(t, h)
-	return w
+	return &world{Installation: i, home: h}
 }
 
 // blows lives once without any, and returns all that there could be: every victim
 // that there is at a step, at that step.
 func (w *world) blows(t *testing.T) []blow {
 	t.Helper()
+	// The first cluster makes what is made once for all.
+	w.life(t, "first", nil)
+	w.bare = census(t, w.home)
 	var steps []string
 	var all []blow
 	w.life(t, "steps", func(step string) {
@@ -196,6 +196,8 @@ func (w *world) until(t *testing.T, what string, ok func(context.Context) bool) 
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	began := time.Now()
+	defer func() { t.Logf("%s: %.1fs", what, time.Since(began).Seconds()) }()
 	for {
 		if _, alive, err := host.Find(host.ServerFile(w.home)); err == nil && !alive {
 			if _, err := w.Start(ctx, false); err != nil && ctx.Err() == nil {

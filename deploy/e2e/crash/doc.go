@@ -3,5 +3,6 @@
 // wanted and that nothing is left over.
 //
 // Nobody lists the steps: the reconcilers log each of them as it begins, a first
-// life tells which there are, and the lives after it are disturbed at each.
+// life tells which there are, and the lives after it are disturbed at each. A reboot
+// takes everything at once that is not on a disk.
 package crash
