@@ -32,7 +32,7 @@ func Publish(dir string, id tenant.ClusterID, r Route) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make directory of routes: %w", err)
 	}
-	next := filepath.Join(dir, "."+string(id))
+	next := unpublished(dir, id)
 	if err := os.WriteFile(next, data, 0o600); err != nil {
 		return fmt.Errorf("write route of %s: %w", id, err)
 	}
@@ -44,11 +44,17 @@ func Publish(dir string, id tenant.ClusterID, r Route) error {
 
 // Withdraw removes the route of a cluster; it is no error that there is none.
 func Withdraw(dir string, id tenant.ClusterID) error {
-	if err := os.Remove(filepath.Join(dir, string(id))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("withdraw route of %s: %w", id, err)
+	for _, file := range []string{filepath.Join(dir, string(id)), unpublished(dir, id)} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("withdraw route of %s: %w", id, err)
+		}
 	}
 	return nil
 }
+
+// unpublished is a route's file until it is whole. It is left behind by a process
+// that dies meanwhile.
+func unpublished(dir string, id tenant.ClusterID) string { return filepath.Join(dir, "."+string(id)) }
 
 // Find returns the route of a cluster; ok is false when there is none.
 func Find(dir string, id tenant.ClusterID) (r Route, ok bool, err error) {

@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -21,6 +22,10 @@ func TestRoute(t *testing.T) {
 		if got, ok, err := route.Find(dir, id); got != r || !ok || err != nil {
 			t.Errorf("published %v, found %v, %v, %v", r, got, ok, err)
 		}
+	}
+	// What somebody left who died while he published.
+	if err := os.WriteFile(filepath.Join(dir, "."+string(id)), nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for range 2 {
 		if err := route.Withdraw(dir, id); err != nil {

@@ -259,16 +259,18 @@ func notFound(id string, known bool) error {
 }
 
 // command runs runc for its effect. What it starts inherits output, so runc's
-// own complaints come through a file.
+// own complaints come through a file, in memory: one with a name would be left
+// over when this process dies.
 func (r Runc) command(ctx context.Context, output *os.File, args ...string) error {
-	complaints, err := os.CreateTemp(r.Root, ".log-*")
+	fd, err := unix.MemfdCreate("runc.log", unix.MFD_CLOEXEC)
 	if err != nil {
-		return fmt.Errorf("make a log for runc: %w", err)
+		return fmt.Errorf("make a log for runc: %w", os.NewSyscallError("memfd_create", err))
 	}
+	complaints := os.NewFile(uintptr(fd), "runc.log")
 	defer complaints.Close()
-	defer os.Remove(complaints.Name())
 
-	cmd := r.cmd(ctx, append([]string{"--log", complaints.Name(), "--log-format", "json"}, args...)...)
+	log := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd) // which runc opens anew, and does not inherit
+	cmd := r.cmd(ctx, append([]string{"--log", log, "--log-format", "json"}, args...)...)
 	if output != nil { // a nil *os.File in the interface would not be nil
 		cmd.Stdout, cmd.Stderr = output, output
 	}

@@ -2,6 +2,7 @@ package runc
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -38,5 +39,15 @@ func TestExplain(t *testing.T) {
 	}
 	if err := explain(cause, strings.NewReader("garbage")); !errors.Is(err, cause) {
 		t.Errorf("explain = %v, want the cause", err)
+	}
+}
+
+// TestCommandLeavesNoFile: where a program dies in the middle of a command, nothing
+// may be left in the directory that lists containers.
+func TestCommandLeavesNoFile(t *testing.T) {
+	t.Parallel()
+	r := Runc{Binary: "/bin/true", Root: filepath.Join(t.TempDir(), "read by others")}
+	if err := r.command(t.Context(), nil, "create"); err != nil {
+		t.Errorf("error = %v, want none: a command needs no file there", err)
 	}
 }

@@ -198,20 +198,16 @@ func copyFile(from, to string, mode fs.FileMode) error {
 	return errors.Join(err, out.Close())
 }
 
-// writeFile replaces the file at path as a whole.
+// writeFile replaces the file at path as a whole. Only one writes a file at a time;
+// what somebody leaves who dies meanwhile is in the way of nobody.
 func writeFile(path string, content []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(f.Name()) // there only when something below went wrong
-	_, err = f.Write(content)
+	next := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	err := os.WriteFile(next, content, mode)
 	if err == nil {
-		err = f.Chmod(mode)
+		err = os.Chmod(next, mode) // whatever it was, and whatever the umask is
 	}
-	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(next, path)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
