@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
@@ -96,6 +97,14 @@ func fill(ctx context.Context, kube kubernetes.Interface) error {
 }
 
 func routerOnce(ctx context.Context, m *measurement, ways []*way) error {
+	// A run has connections of its own: how fast one is depends on what TCP's
+	// congestion control has learned about it, and keeps.
+	for _, w := range ways {
+		w.kept.CloseIdleConnections()
+		if _, err := w.get(ctx, w.kept, "/version"); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
 	for _, measure := range []func(context.Context, *measurement, []*way) error{gets, lists, connections, carries} {
 		if err := measure(ctx, m, ways); err != nil {
 			return err
@@ -190,11 +199,11 @@ func rates(m *measurement, ways []*way, turns int, name, unit string, do func(*w
 	return nil
 }
 
-// inTurns does something on each way, so many times. Who is first changes.
+// inTurns does something on each way, so many times. Who comes after whom is chance:
+// what one leaves to be done, such as a garbage collection, the next one pays.
 func inTurns(ways []*way, turns int, do func(n int, w *way) error) error {
-	for turn := range turns {
-		for k := range ways {
-			n := (turn + k) % len(ways)
+	for range turns {
+		for _, n := range rand.Perm(len(ways)) {
 			if err := do(n, ways[n]); err != nil {
 				return fmt.Errorf("%s: %w", ways[n].name, err)
 			}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +45,9 @@ func (e *env) routerCommand() *cobra.Command {
 
 // runRouter runs a router until ctx ends or, once it was replaced, its last connection.
 func runRouter(ctx context.Context, h home.Home, s host.RouterSettings, log *slog.Logger) (err error) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/2)) // the other half is for the servers behind it, which have more to do
+	}
 	proxies, err := networks(s.TrustedProxies)
 	if err != nil {
 		return err

@@ -124,7 +124,7 @@ func (r *Router) carryTo(ctx context.Context, d destination, client duplex, from
 	defer stop()
 	r.counters.carried[d.service].Add(1)
 	r.use.note(d.cluster)
-	in, out := join(client, server, r.config.Linger)
+	in, out := join(r.pipes, client, server, r.config.Linger)
 	r.counters.in.Add(in + int64(len(first)))
 	r.counters.out.Add(out)
 	return nil

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"io"
 	"net"
 	"time"
 )
@@ -22,25 +21,24 @@ type duplex interface {
 // gave up would hold a place for ever. After a failure, too, the other way has
 // the time linger, to deliver what was on its way.
 //
-// Between a *net.TCPConn and a *net.UnixConn, io.Copy is splice(2): the bytes
-// never enter this process. Wrapping either would undo that.
-func join(client, server duplex, linger time.Duration) (in, out int64) {
+// Sockets are spliced. Wrapping either would undo that.
+func join(pipes pool, client, server duplex, linger time.Duration) (in, out int64) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		var err error
-		if in, err = oneWay(server, client); err != nil {
+		if in, err = oneWay(pipes, server, client); err != nil {
 			_ = server.SetReadDeadline(time.Now().Add(linger))
 		}
 	}()
-	out, _ = oneWay(client, server) // however it ended, so does this way
+	out, _ = oneWay(pipes, client, server) // however it ended, so does this way
 	_ = client.SetReadDeadline(time.Now().Add(linger))
 	<-done
 	return in, out
 }
 
-func oneWay(to, from duplex) (int64, error) {
-	n, err := io.Copy(to, from)
+func oneWay(pipes pool, to, from duplex) (int64, error) {
+	n, err := pipes.carry(to, from)
 	_ = to.CloseWrite() // fails if it is closed, which is what was wanted
 	return n, err
 }

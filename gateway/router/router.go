@@ -31,6 +31,7 @@ type Router struct {
 	counted  *counted
 	queue    *queue
 	counters counters
+	pipes    pool
 	use      use
 	retired  atomic.Bool // its sockets are another router's now
 
@@ -55,16 +56,17 @@ func New(c Config) (*Router, error) {
 		keyring: keyring{dir: c.Certificates, log: c.Log},
 		counted: newCounted(c.MaxConnections, c.MaxPerName),
 		queue:   newQueue(c.MaxHandshakes),
+		pipes:   make(pool, poolSize),
 		held:    sockets{},
 		cuts:    map[*net.TCPConn]context.CancelFunc{},
 	}, nil
 }
 
-// A connection takes six open files: two sockets, and for each way the two ends
-// of a pipe, through which splice(2) works. Some are needed for other things.
+// A connection takes at most six open files: two sockets, and for each way on which
+// bytes are held up the two ends of a pipe. Some are needed for other things.
 const (
 	filesPerConnection = 6
-	filesBesides       = 256
+	filesBesides       = 256 + 2*poolSize
 )
 
 // affordable lowers MaxConnections to what the limit of open files allows: a
@@ -158,6 +160,7 @@ func (r *Router) accept(ctx context.Context, c *net.TCPConn, side Side) {
 // returns when nothing is left. Call it when Serve has returned; new connections
 // are turned away from here on.
 func (r *Router) Shutdown(ctx context.Context) {
+	defer r.pipes.close()
 	r.mu.Lock()
 	r.stopping = true
 	r.mu.Unlock()
