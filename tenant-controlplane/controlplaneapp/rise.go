@@ -27,6 +27,10 @@ type rise struct {
 // CPUs busy while some of them wait for something.
 func atOnce() int { return min(parallel, 2*runtime.GOMAXPROCS(0)) }
 
+// riseLimit is how long others wait for one. A control plane is up after two seconds
+// of a CPU's, of which few have to share one.
+const riseLimit = 10 * time.Second
+
 // begin says which clusters are to be seen to.
 func (r *rise) begin(cs []controlplane.Cluster) {
 	r.mu.Lock()
@@ -47,17 +51,38 @@ func (r *rise) most() int {
 	return parallel
 }
 
-// seeTo is a reconciler's work that counts for the rise. That it failed, or is not
-// finished, counts, too: a broken cluster must not hold up others for long.
+// seeTo is a reconciler's work that counts for the rise. A control plane that starts
+// is stayed with until it is up: to go on to the next one as soon as it is begun would
+// be to start all at once. That the work failed, or that it takes too long, counts,
+// too: a broken cluster must not hold up others for long.
 func (r *rise) seeTo(do func(context.Context, pg.Lease) (time.Duration, error)) func(context.Context, pg.Lease) (time.Duration, error) {
 	return func(ctx context.Context, l pg.Lease) (time.Duration, error) {
-		defer func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			delete(r.waiting, tenant.ClusterID(l.ID))
-		}()
-		return do(ctx, l)
+		id := tenant.ClusterID(l.ID)
+		defer r.seen(id)
+		for end := time.Now().Add(riseLimit); ; {
+			next, err := do(ctx, l)
+			if err != nil || next > time.Second || !r.waits(id) || time.Now().After(end) {
+				return next, err
+			}
+			select {
+			case <-time.After(next):
+			case <-ctx.Done():
+				return next, nil
+			}
+		}
 	}
+}
+
+func (r *rise) waits(id tenant.ClusterID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting[id]
+}
+
+func (r *rise) seen(id tenant.ClusterID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.waiting, id)
 }
 
 // inUseFirst sorts clusters by when they were used last, those in use first.

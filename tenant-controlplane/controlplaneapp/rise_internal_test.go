@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/marina-cloud/marina/internal/tenant"
@@ -39,9 +40,9 @@ func TestRise(t *testing.T) {
 			if r.most() >= parallel {
 				t.Errorf("%d at once while clusters rise", r.most())
 			}
-			return time.Second, nil
+			return time.Minute, nil
 		})
-		if next, err := do(t.Context(), pg.Lease{ID: id}); next != time.Second || err != nil {
+		if next, err := do(t.Context(), pg.Lease{ID: id}); next != time.Minute || err != nil {
 			t.Errorf("%s: %s, %v, want what the reconciler says", id, next, err)
 		}
 	}
@@ -55,5 +56,42 @@ func TestRise(t *testing.T) {
 	}
 	if r.most() != parallel {
 		t.Errorf("%d at once after all were seen to, want %d", r.most(), parallel)
+	}
+}
+
+// TestRiseStaysWithWhatStarts: until it is up, or too late.
+func TestRiseStaysWithWhatStarts(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		up    int // the look that finds it up
+		looks int
+		rest  time.Duration
+	}{
+		"Up":     {up: 3, looks: 3, rest: time.Minute},
+		"Broken": {up: 1000, looks: 22, rest: 500 * time.Millisecond}, // ten seconds of them
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var r rise
+				r.begin([]controlplane.Cluster{{ID: "kc-a"}})
+				looks := 0
+				do := r.seeTo(func(context.Context, pg.Lease) (time.Duration, error) {
+					looks++
+					if r.most() >= parallel {
+						t.Errorf("look %d: %d at once while the cluster rises", looks, r.most())
+					}
+					if looks == tc.up {
+						return time.Minute, nil
+					}
+					return 500 * time.Millisecond, nil
+				})
+				if rest, err := do(t.Context(), pg.Lease{ID: "kc-a"}); rest != tc.rest || err != nil {
+					t.Errorf("rest %s, %v, want %s", rest, err, tc.rest)
+				}
+				if looks != tc.looks || r.most() != parallel {
+					t.Errorf("%d looks, %d at once after them; want %d and %d", looks, r.most(), tc.looks, parallel)
+				}
+			})
+		})
 	}
 }
