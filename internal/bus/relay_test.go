@@ -142,6 +142,7 @@ func TestOutageOfNATS(t *testing.T) {
 	stop := relay(t, db, b)
 	write(t, db, changed("before"))
 	await(t, events)
+	eventually(t, func() bool { return number(t, db, unsent) == 0 }) // it came before the relay knew that it did
 
 	ns.Shutdown()
 	ns.WaitForShutdown()

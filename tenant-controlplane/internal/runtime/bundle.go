@@ -38,6 +38,9 @@ type record struct {
 	Restarts int       `json:"restarts"`
 }
 
+// running says whether the process ran when it was looked at.
+func (r record) running() bool { return r.Init != (runc.Init{}) && !r.Ended }
+
 const (
 	recordFile = "record.json"
 	rootDir    = "root"

@@ -64,7 +64,7 @@ func (o *OCI) Start(ctx context.Context, p reconcile.Process) error {
 	if err != nil {
 		return fmt.Errorf("start %s of %s: %w", p.Name, p.Cluster, err)
 	}
-	if existed && before.Init.Alive() {
+	if existed && before.running() {
 		if before.Hash == p.Hash() {
 			return nil
 		}
@@ -198,7 +198,7 @@ func (o *OCI) observe(ctx context.Context, id tenant.ClusterID, name string) (re
 		return reconcile.ProcessState{}, false, err
 	}
 	s := reconcile.ProcessState{
-		Running: r.Init.Alive(), StartedAt: r.StartedAt,
+		Running: r.running(), StartedAt: r.StartedAt,
 		ExitedAt: r.ExitedAt, Exit: r.Exit, OutOfMemory: r.OOM, Restarts: r.Restarts, Hash: r.Hash,
 	}
 	if s.Running {
@@ -218,8 +218,8 @@ func (o *OCI) look(ctx context.Context, b bundle) (record, bool, error) {
 	if err != nil || !ok {
 		return record{}, false, err
 	}
-	switch {
-	case r.Init == runc.Init{}:
+	seen := r
+	if r.Init == (runc.Init{}) {
 		init, err := o.runc.Init(ctx, b.container)
 		if errors.Is(err, runc.ErrNotFound) {
 			return r, true, nil // it has never run
@@ -228,11 +228,14 @@ func (o *OCI) look(ctx context.Context, b bundle) (record, bool, error) {
 			return record{}, false, err
 		}
 		r.Init, r.StartedAt = init, now()
-	case r.Ended || r.Init.Alive():
-		return r, true, nil
-	default:
+	}
+	// Asked once: what dies after this is found by the next look.
+	if !r.Ended && !r.Init.Alive() {
 		kills := runc.OOMKills(o.cgroup(b.cluster, b.name))
 		r.Ended, r.ExitedAt, r.Exit, r.OOM = true, now(), lastWords(r, kills), kills > 0
+	}
+	if r == seen {
+		return r, true, nil
 	}
 	return r, true, b.write(r)
 }
