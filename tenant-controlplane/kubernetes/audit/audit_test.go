@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	authentication "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	audit "k8s.io/apiserver/pkg/apis/audit"
 
@@ -111,5 +113,30 @@ func TestTrim(t *testing.T) {
 	}
 	if short := (&audit.Event{RequestURI: "/api"}); trim(short) != short {
 		t.Error("a short event was copied")
+	}
+}
+
+// A header of a megabyte (X-Forwarded-For, Impersonate-Extra-…) is the client's
+// choice, also of one that is not let in.
+func TestHeadersCount(t *testing.T) {
+	const many = 100_000
+	forwarded := append(slices.Repeat([]string{"192.0.2.1"}, many), "198.51.100.7")
+	whole := &audit.Event{SourceIPs: forwarded}
+	c := trim(whole)
+	if len(c.SourceIPs) > maxSources || c.SourceIPs[len(c.SourceIPs)-1] != "198.51.100.7" {
+		t.Errorf("%d addresses are kept, the last is %s: want a few, and who really sent it", len(c.SourceIPs), c.SourceIPs[len(c.SourceIPs)-1])
+	}
+	if len(whole.SourceIPs) != many+1 {
+		t.Error("the server's own event was changed")
+	}
+	for name, e := range map[string]*audit.Event{
+		"addresses":        c,
+		"impersonated":     {ImpersonatedUser: &authentication.UserInfo{Username: strings.Repeat("x", 150)}},
+		"their groups":     {ImpersonatedUser: &authentication.UserInfo{Groups: slices.Repeat([]string{"g"}, 50)}},
+		"their attributes": {ImpersonatedUser: &authentication.UserInfo{Extra: map[string]authentication.ExtraValue{"k": {strings.Repeat("x", 150)}}}},
+	} {
+		if n := size(e); n < frame+50 {
+			t.Errorf("%s are not counted: %d bytes", name, n)
+		}
 	}
 }

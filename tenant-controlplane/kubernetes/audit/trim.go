@@ -3,6 +3,7 @@ package audit
 import (
 	"unicode/utf8"
 
+	authentication "k8s.io/api/authentication/v1"
 	audit "k8s.io/apiserver/pkg/apis/audit"
 )
 
@@ -13,6 +14,9 @@ const (
 	// maxAnnotations bounds all annotations of an event together, which admission
 	// webhooks may add to.
 	maxAnnotations = 16 << 10
+	// maxSources is how many addresses are kept, the nearest ones: what is before
+	// them is whatever the client wrote into its X-Forwarded-For header.
+	maxSources = 8
 	// frame is about what an event takes beside its own texts, as JSON.
 	frame = 700
 )
@@ -24,10 +28,11 @@ func trim(e *audit.Event) *audit.Event {
 		notes += len(k) + len(v)
 	}
 	bodies := e.RequestObject != nil || e.ResponseObject != nil
-	if !bodies && len(e.RequestURI) <= maxText && len(e.UserAgent) <= maxText && notes <= maxAnnotations {
+	if !bodies && len(e.RequestURI) <= maxText && len(e.UserAgent) <= maxText && len(e.SourceIPs) <= maxSources && notes <= maxAnnotations {
 		return e
 	}
 	c := *e
+	c.SourceIPs = e.SourceIPs[max(0, len(e.SourceIPs)-maxSources):]
 	c.RequestObject, c.ResponseObject = nil, nil // the policy asks for none
 	c.RequestURI, c.UserAgent = cut(e.RequestURI), cut(e.UserAgent)
 	if notes > maxAnnotations {
@@ -50,15 +55,12 @@ func cut(s string) string {
 // size is about how many bytes e takes in the log: an upper bound is not worth to
 // encode everything twice.
 func size(e *audit.Event) int {
-	n := frame + len(e.RequestURI) + len(e.UserAgent) + len(e.User.Username) + len(e.User.UID)
-	for _, g := range e.User.Groups {
-		n += len(g) + 3
+	n := frame + len(e.RequestURI) + len(e.UserAgent) + sizeOf(e.User)
+	if u := e.ImpersonatedUser; u != nil {
+		n += sizeOf(*u)
 	}
-	for k, vs := range e.User.Extra {
-		n += len(k)
-		for _, v := range vs {
-			n += len(v) + 3
-		}
+	for _, a := range e.SourceIPs {
+		n += len(a) + 3
 	}
 	if r := e.ObjectRef; r != nil {
 		n += len(r.Namespace) + len(r.Name) + len(r.Resource) + len(r.UID)
@@ -68,6 +70,20 @@ func size(e *audit.Event) int {
 	}
 	for k, v := range e.Annotations {
 		n += len(k) + len(v) + 6
+	}
+	return n
+}
+
+func sizeOf(u authentication.UserInfo) int {
+	n := len(u.Username) + len(u.UID)
+	for _, g := range u.Groups {
+		n += len(g) + 3
+	}
+	for k, vs := range u.Extra {
+		n += len(k)
+		for _, v := range vs {
+			n += len(v) + 3
+		}
 	}
 	return n
 }
