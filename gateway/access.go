@@ -84,7 +84,10 @@ func (s *server) noteAccess(ctx context.Context, r *http.Request, found *access,
 		attrs = append(attrs, slog.String(logs.Cluster, string(found.cluster)))
 	}
 	level := slog.LevelInfo
-	if strings.HasSuffix(route, "z") && status < http.StatusInternalServerError { // probes come every second
+	switch {
+	case strings.HasSuffix(route, "z") && status < http.StatusInternalServerError: // probes come every second
+		level = slog.LevelDebug
+	case route == "" && status == http.StatusTooManyRequests: // by admit: a flood is counted, and pushes nothing else out of the log
 		level = slog.LevelDebug
 	}
 	s.Log.LogAttrs(context.WithoutCancel(ctx), level, "request answered", attrs...)

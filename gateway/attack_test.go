@@ -79,6 +79,15 @@ func TestFloodFromOneAddress(t *testing.T) {
 	if got := a.do(t, "GET", "/v1/options", "", from(honest)...); got.status != http.StatusOK {
 		t.Errorf("control: another address is answered %d", got.status)
 	}
+	lines := map[bool]int{} // in the operator's log, by whether the request was turned away
+	for line := range strings.Lines(a.log.String()) {
+		if strings.Contains(line, `"level":"INFO"`) && strings.Contains(line, "request answered") {
+			lines[strings.Contains(line, `"status":429`)]++
+		}
+	}
+	if lines[true] > 0 || lines[false] != 11 {
+		t.Errorf("the log has %d lines about requests that were turned away and %d about others, want none and 11: a flood must not push all else out of it", lines[true], lines[false])
+	}
 }
 
 // TestFloodOfOneOrganization: an organization has one share, with however many

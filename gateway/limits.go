@@ -62,8 +62,8 @@ func newLimits(l Limits) *limits {
 	}
 }
 
-// admit is the first thing that a request meets: it costs no more than two look-ups
-// in memory to turn one away.
+// admit comes before all that takes time: it costs no more than two look-ups in
+// memory to turn a request away.
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := origin(r.Context())
