@@ -53,5 +53,8 @@ func (q LogQuery) Validate() error {
 	return fault.InvalidFields(wrong)
 }
 
+// ErrReaders means that no more readers may look into a cluster's logs just now.
+var ErrReaders = fault.New(fault.Exhausted, "too_many_readers", "The cluster's logs are being read by as many readers as may. Try again in a moment.")
+
 // ErrFollowers means that no more readers may follow a cluster's logs.
 var ErrFollowers = fault.New(fault.Conflict, "too_many_followers", "The cluster's logs are being followed by as many readers as may. End one of them first.")

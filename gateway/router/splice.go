@@ -60,8 +60,9 @@ func (f *flow) run() error {
 		if err := errors.Join(f.from.Read(fill), f.err); err != nil {
 			return err
 		}
-		if f.held == 0 {
-			return nil // the end
+		if f.held == 0 { // the end
+			f.release()
+			return nil
 		}
 		if err := errors.Join(f.to.Write(drain), f.err); err != nil {
 			return err

@@ -88,3 +88,22 @@ func TestFullPipeIsNotUsedAgain(t *testing.T) {
 		t.Error("a pipe with bytes in it waits for another connection")
 	}
 }
+
+// TestPipeOutlivesItsConnection: short connections do not use up the pool.
+func TestPipeOutlivesItsConnection(t *testing.T) {
+	t.Parallel()
+	pipes := make(pool, 4)
+	for range 3 {
+		client, in := socketPair(t, "tcp", "127.0.0.1:0")
+		out, _ := socketPair(t, "unix", filepath.Join(t.TempDir(), "s"))
+		if err := client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pipes.carry(out, in); err != nil {
+			t.Fatal(err)
+		}
+		if len(pipes) != 1 {
+			t.Fatalf("%d pipes wait for work, want one", len(pipes))
+		}
+	}
+}

@@ -50,7 +50,8 @@ type App struct {
 	rise       rise
 	dependents atomic.Pointer[Dependents]
 	home       home.Home
-	followers  followers
+	followers  readers // of logs, those who stay
+	readers    readers // and those who go
 	scraped    scraped
 	ending     context.Context // ends when Run does: readers of logs go
 	end        context.CancelFunc

@@ -15,13 +15,17 @@ import (
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/reconcile"
 )
 
-// MaxFollowers is how many readers may follow the logs of one cluster at once.
-const MaxFollowers = 8
+// How many readers may follow the logs of one cluster at once, and look into their
+// past, which takes memory until the reader has it.
+const (
+	MaxFollowers = 8
+	MaxReaders   = 4
+)
 
 // Logs returns what sends a component's log to a reader: it returns when all that
 // was asked for is sent, and a log that is followed ends with ctx, with the reader
 // or with the cluster. Errors are a fault that names every wrong field,
-// ErrNoCluster and ErrFollowers. Whoever calls Logs calls send, once.
+// ErrNoCluster, ErrReaders and ErrFollowers. Whoever calls Logs calls send, once.
 func (a *App) Logs(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, q controlplane.LogQuery) (send func(ctx context.Context, w io.Writer) error, err error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
@@ -29,16 +33,16 @@ func (a *App) Logs(ctx context.Context, org tenant.OrganizationID, id tenant.Clu
 	if _, err := a.clusters.ByID(ctx, org, id); err != nil {
 		return nil, err
 	}
-	leave := func() {}
+	readers, most, full := &a.readers, MaxReaders, controlplane.ErrReaders
 	if q.Follow {
-		if !a.followers.enter(id) {
-			return nil, controlplane.ErrFollowers
-		}
-		leave = func() { a.followers.leave(id) }
+		readers, most, full = &a.followers, MaxFollowers, controlplane.ErrFollowers
+	}
+	if !readers.enter(id, most) {
+		return nil, full
 	}
 	dirs := clusterlog.Dirs{Processes: filepath.Join(a.home.Tenant(id), reconcile.LogDir), Audit: filepath.Join(a.home.Tenant(id), reconcile.AuditDir)}
 	return func(ctx context.Context, w io.Writer) error {
-		defer leave()
+		defer readers.leave(id)
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(a.ending, cancel)() // the process stops
@@ -49,30 +53,30 @@ func (a *App) Logs(ctx context.Context, org tenant.OrganizationID, id tenant.Clu
 	}, nil
 }
 
-// followers counts those who follow logs, by cluster.
-type followers struct {
+// readers counts those who read logs, by cluster.
+type readers struct {
 	mu sync.Mutex
 	of map[tenant.ClusterID]int
 }
 
-func (f *followers) enter(id tenant.ClusterID) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.of[id] >= MaxFollowers {
+func (r *readers) enter(id tenant.ClusterID, most int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of[id] >= most {
 		return false
 	}
-	if f.of == nil {
-		f.of = map[tenant.ClusterID]int{}
+	if r.of == nil {
+		r.of = map[tenant.ClusterID]int{}
 	}
-	f.of[id]++
+	r.of[id]++
 	return true
 }
 
-func (f *followers) leave(id tenant.ClusterID) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.of[id]--; f.of[id] <= 0 {
-		delete(f.of, id)
+func (r *readers) leave(id tenant.ClusterID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of[id]--; r.of[id] <= 0 {
+		delete(r.of, id)
 	}
 }
 

@@ -67,9 +67,9 @@ func TestOwnersSeeTheirOwn(t *testing.T) {
 	}
 }
 
-// TestFollowersAreBounded: each of them holds a connection and looks at a file again
-// and again.
-func TestFollowersAreBounded(t *testing.T) {
+// TestReadersAreBounded: each of them holds memory, or a connection for which a file
+// is looked at again and again.
+func TestReadersAreBounded(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	app, err := controlplaneapp.New(deps(t, db))
@@ -81,30 +81,32 @@ func TestFollowersAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := controlplane.LogQuery{Component: controlplane.Etcd, Follow: true}
-	var last func()
-	for range controlplaneapp.MaxFollowers {
-		send, err := app.Logs(ctx, org, c.ID, q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		last = func() {
-			left, leave := context.WithCancel(ctx)
-			leave()
-			if err := send(left, &bytes.Buffer{}); err != nil {
-				t.Error(err)
+	for _, tc := range []struct {
+		follow bool
+		most   int
+		full   error
+	}{{true, controlplaneapp.MaxFollowers, controlplane.ErrFollowers}, {false, controlplaneapp.MaxReaders, controlplane.ErrReaders}} {
+		q := controlplane.LogQuery{Component: controlplane.Etcd, Tail: 10, Follow: tc.follow}
+		var last func()
+		for range tc.most {
+			send, err := app.Logs(ctx, org, c.ID, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = func() {
+				left, leave := context.WithCancel(ctx)
+				leave()
+				if err := send(left, &bytes.Buffer{}); err != nil {
+					t.Error(err)
+				}
 			}
 		}
-	}
-	if _, err := app.Logs(ctx, org, c.ID, q); !errors.Is(err, controlplane.ErrFollowers) {
-		t.Errorf("one more follower: %v, want ErrFollowers", err)
-	}
-	last()
-	if _, err := app.Logs(ctx, org, c.ID, q); err != nil {
-		t.Errorf("after one has left: %v", err)
-	}
-	q.Follow = false
-	if _, err := app.Logs(ctx, org, c.ID, q); err != nil {
-		t.Errorf("a reader who does not follow: %v", err)
+		if _, err := app.Logs(ctx, org, c.ID, q); !errors.Is(err, tc.full) {
+			t.Errorf("one more than %d: %v, want %v", tc.most, err, tc.full)
+		}
+		last()
+		if _, err := app.Logs(ctx, org, c.ID, q); err != nil {
+			t.Errorf("after one of %d has left: %v", tc.most, err)
+		}
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/marina-cloud/marina/internal/fault"
+	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
 	"github.com/marina-cloud/marina/node-fleet/internal/authority"
 )
@@ -16,6 +18,7 @@ import (
 // Limits of pulling images through the platform.
 const (
 	maxPulls  = 64               // requests at once, of all nodes; containerd makes three at a time
+	ofCluster = maxPulls / 4     // of them one cluster's
 	pullLimit = 15 * time.Minute // for one layer
 )
 
@@ -33,11 +36,11 @@ var (
 // docs/hosts.md), so "not found" costs it a round trip and nothing else.
 type images struct {
 	proxy *httputil.ReverseProxy // nil: there is no mirror
-	pulls chan struct{}
+	pulls pulls
 }
 
 func newImages(mirror *url.URL, log *slog.Logger) *images {
-	i := &images{pulls: make(chan struct{}, maxPulls)}
+	i := &images{pulls: pulls{of: map[tenant.ClusterID]int{}}}
 	if mirror == nil {
 		return i
 	}
@@ -65,7 +68,8 @@ func newImages(mirror *url.URL, log *slog.Logger) *images {
 
 // pull serves a node that is expected, and nobody else.
 func (a *API) pull(w http.ResponseWriter, r *http.Request) {
-	if err := a.mayPull(r); err != nil {
+	cluster, err := a.mayPull(r)
+	if err != nil {
 		refuse(w, fault.From(err))
 		return
 	}
@@ -73,13 +77,11 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) {
 		refuse(w, errNoMirror)
 		return
 	}
-	select {
-	case a.images.pulls <- struct{}{}:
-		defer func() { <-a.images.pulls }()
-	default:
+	if !a.images.pulls.enter(cluster) {
 		refuse(w, errManyPulls)
 		return
 	}
+	defer a.images.pulls.leave(cluster)
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pullLimit)); err != nil {
 		refuse(w, fault.From(fmt.Errorf("give a pull its time: %w", err)))
 		return
@@ -87,14 +89,42 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) {
 	a.images.proxy.ServeHTTP(w, r)
 }
 
-func (a *API) mayPull(r *http.Request) error {
+// mayPull returns whose node it is that asks.
+func (a *API) mayPull(r *http.Request) (tenant.ClusterID, error) {
 	if len(r.TLS.PeerCertificates) == 0 {
-		return fleet.ErrNotExpected
+		return "", fleet.ErrNotExpected
 	}
 	id, cluster, ok := authority.Identity(r.TLS.PeerCertificates[0])
 	if !ok {
-		return fleet.ErrNotExpected
+		return "", fleet.ErrNotExpected
 	}
 	_, _, err := a.Store.Expected(r.Context(), cluster, id)
-	return err
+	return cluster, err
+}
+
+// pulls counts those that are under way, by cluster. It is safe for concurrent use.
+type pulls struct {
+	mu  sync.Mutex
+	all int
+	of  map[tenant.ClusterID]int
+}
+
+func (p *pulls) enter(c tenant.ClusterID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all >= maxPulls || p.of[c] >= ofCluster {
+		return false
+	}
+	p.all++
+	p.of[c]++
+	return true
+}
+
+func (p *pulls) leave(c tenant.ClusterID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all--
+	if p.of[c]--; p.of[c] == 0 {
+		delete(p.of, c)
+	}
 }

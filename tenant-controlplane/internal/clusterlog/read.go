@@ -16,6 +16,9 @@ import (
 const (
 	maxRead = 64 << 20 // bytes that are looked at
 	maxSent = 16 << 20 // bytes that are sent
+	// maxRecord is how long a record of several lines is, in bytes: no more is kept
+	// of lines that belong to none.
+	maxRecord = 4 << 20
 )
 
 // Send writes what q asks for to w, whole lines at a time, and returns when that is
@@ -62,7 +65,7 @@ func tail(files []file, f format, q controlplane.LogQuery, now time.Time) (text 
 	}
 	lines := newBackward(files, maxRead)
 	var picked, record [][]byte // both backwards
-	size := 0
+	size, long := 0, 0          // bytes of picked, and of record
 	for first := true; len(picked) < q.Tail && size < maxSent; {
 		line, err := lines.next()
 		if errors.Is(err, io.EOF) {
@@ -71,11 +74,11 @@ func tail(files []file, f format, q controlplane.LogQuery, now time.Time) (text 
 		if err != nil {
 			return nil, false, err
 		}
-		record = append(record, line)
+		record, long = append(record, bytes.Clone(line)), long+len(line)+1 // the block that it lies in is not kept
 		at, begins := f.begins(line, now)
 		if !begins {
-			if len(record) > controlplane.MaxTail {
-				record = record[:0] // no record is that long
+			if len(record) > controlplane.MaxTail || long > maxRecord {
+				record, long = nil, 0
 			}
 			continue
 		}
@@ -87,12 +90,10 @@ func tail(files []file, f format, q controlplane.LogQuery, now time.Time) (text 
 			ours, first = belongs, false
 		}
 		if belongs {
-			for _, l := range record {
-				size += len(l) + 1
-			}
+			size += long
 			picked = append(picked, record...)
 		}
-		record = nil
+		record, long = nil, 0
 	}
 	picked = picked[:min(len(picked), q.Tail)]
 	var out bytes.Buffer

@@ -82,11 +82,15 @@ func copyFiles(ctx context.Context, root *os.Root, to string) error {
 }
 
 func copyFile(root *os.Root, name, to string) error {
-	from, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	// What it is was seen before: it may be a pipe by now, which is not waited for.
+	from, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return fmt.Errorf("open etcd's data: %w", err)
 	}
 	defer from.Close()
+	if info, err := from.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(fmt.Errorf("open etcd's data: %s is no file", name), err)
+	}
 	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("copy etcd's data: %w", err)
