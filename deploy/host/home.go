@@ -20,20 +20,39 @@ const lockName = "marina.lock"
 // Claim makes a directory a home, unless it holds somebody's files: those would be
 // deleted together with the installation. It may be called again.
 func Claim(h home.Home) error {
+	decided, err := decide(h)
+	if err != nil {
+		return err
+	}
+	defer decided()
 	if err := refuseForeign(h); err != nil {
 		return err
 	}
 	if err := Whole(h); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(h.Dir, 0o711); err != nil {
-		return fmt.Errorf("make the home: %w", err)
-	}
 	f, err := os.OpenFile(LockFile(h), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("mark %s as a home: %w", h.Dir, err)
 	}
 	return f.Close()
+}
+
+// decide makes the directory, and keeps others from deciding what it is to be, a new
+// home or one to restore into, until decided is called. It locks the directory: a file
+// in it would say that somebody has decided.
+func decide(h home.Home) (decided func(), err error) {
+	if err := os.MkdirAll(h.Dir, 0o711); err != nil {
+		return nil, fmt.Errorf("make the home: %w", err)
+	}
+	dir, err := os.Open(h.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the home: %w", err)
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", h.Dir, err), dir.Close())
+	}
+	return func() { _ = dir.Close() }, nil
 }
 
 // harmless are what may lie in a directory before it becomes a home: a log-in to

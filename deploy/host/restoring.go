@@ -32,6 +32,11 @@ func Whole(h home.Home) error {
 // left, as a home to restore a backup into, and keeps everybody else out of it. It
 // ends with EndRestore; GiveUpRestore makes the directory empty again.
 func BeginRestore(h home.Home) (release func(), err error) {
+	decided, err := decide(h)
+	if err != nil {
+		return nil, err
+	}
+	defer decided()
 	half := Whole(h)
 	claimed, err := isClaimed(h)
 	if err == nil && claimed && half == nil {
@@ -39,9 +44,6 @@ func BeginRestore(h home.Home) (release func(), err error) {
 	}
 	if err == nil {
 		err = refuseForeign(h)
-	}
-	if err == nil {
-		err = os.MkdirAll(h.Dir, 0o711)
 	}
 	if err != nil {
 		return nil, err

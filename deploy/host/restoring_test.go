@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -87,4 +88,29 @@ func names(t *testing.T, dir string) (names []string) {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+// TestRestoreAndUpAtOnce: one of them gets the directory, and the other leaves nothing
+// in it.
+func TestRestoreAndUpAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		h := homeWith(t)
+		var up, restore error
+		var both sync.WaitGroup
+		both.Go(func() { up = Claim(h) })
+		both.Go(func() {
+			var release func()
+			if release, restore = BeginRestore(h); restore == nil {
+				release()
+			}
+		})
+		both.Wait()
+		if (up == nil) == (restore == nil) {
+			t.Fatalf("up: %v, restore: %v; want that one is refused", up, restore)
+		}
+		if half := Whole(h); (half == nil) != (up == nil) {
+			t.Fatalf("up: %v, restore: %v, and then: %v", up, restore, half)
+		}
+	}
 }

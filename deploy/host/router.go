@@ -129,6 +129,9 @@ func (r Router) start(ctx context.Context) (RouterProcess, error) {
 		}
 		select {
 		case err := <-ended:
+			if err == nil {
+				err = errors.New("exit status 0")
+			}
 			return RouterProcess{}, fmt.Errorf("the router on %s ended at once (%w): see %s", r.Listen, err, logFile)
 		case <-ctx.Done():
 			return RouterProcess{}, context.Cause(ctx)
