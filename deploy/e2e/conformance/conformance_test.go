@@ -73,10 +73,12 @@ func conformanceTests(t *testing.T) map[string]bool {
 	t.Helper()
 	suite, err := artifacts.Path(artifacts.Conformance)
 	check(t, err)
-	out, err := run(t.Context(), suite, "--list-conformance-tests")
+	cmd := exec.CommandContext(t.Context(), suite, "--list-conformance-tests")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir()) // it makes directories there before it does anything, and leaves them
+	out, err := cmd.Output()
 	check(t, err)
 	var list []struct{ Codename string }
-	check(t, yaml.Unmarshal([]byte(out), &list))
+	check(t, yaml.Unmarshal(out, &list))
 	names := map[string]bool{}
 	for _, test := range list {
 		names[test.Codename] = true
@@ -180,7 +182,7 @@ func runSuite(t *testing.T, suite, kubeconfig, kubectl string) map[string]spec {
 	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", own, byName(t, kubeconfig), ginkgo, "--procs="+beside, "--no-color", "--silence-skips", "--timeout="+limit.String(),
 		"--output-dir="+dir, "--json-report=report.json", "--focus=("+strings.Join(focus, "|")+")$", suite,
 		"--", "--kubeconfig="+kubeconfig, "--kubectl-path="+kubectl, "--provider=skeleton", "--disable-log-dump", "--dump-logs-on-failure=false", "--report-dir="+dir)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	ran := cmd.Run()
