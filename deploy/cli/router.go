@@ -48,6 +48,9 @@ func runRouter(ctx context.Context, h home.Home, s host.RouterSettings, log *slo
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/2)) // the other half is for the servers behind it, which have more to do
 	}
+	if err := host.InterruptNobody(); err != nil {
+		log.Warn("router interrupts the servers behind it more often than it should", "error", err)
+	}
 	proxies, err := networks(s.TrustedProxies)
 	if err != nil {
 		return err
