@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -23,6 +24,26 @@ type accessKey struct{}
 type access struct {
 	caller  identity.Caller
 	cluster tenant.ClusterID // that the path does not name: one that was made
+	leave   []func()         // its places among the requests that are worked on
+}
+
+// occupies notes that a request has a place, and returns what leaves it.
+func occupies(ctx context.Context, leave func()) (once func()) {
+	once = sync.OnceFunc(leave)
+	if a, ok := ctx.Value(accessKey{}).(*access); ok {
+		a.leave = append(a.leave, once)
+	}
+	return once
+}
+
+// lasting says that a request goes on for as long as somebody watches: it leaves its
+// places to requests that are worked on.
+func lasting(ctx context.Context) {
+	if a, ok := ctx.Value(accessKey{}).(*access); ok {
+		for _, leave := range a.leave {
+			leave()
+		}
+	}
 }
 
 // knownCaller notes who sent a request, for its line in the log.

@@ -3,6 +3,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -102,11 +103,27 @@ func (a *api) send(t testing.TB, method, path string, body io.Reader, headers ..
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
+	data, err := readAll(resp)
 	if err != nil {
 		t.Fatalf("%s %s: read answer: %v", method, path, err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(data)}
+}
+
+// readAll reads an answer to its end; a stream, which has none, until it waits for
+// changes.
+func readAll(resp *http.Response) ([]byte, error) {
+	if resp.Header.Get("Content-Type") != "text/event-stream" || resp.Request.Method == http.MethodHead {
+		return io.ReadAll(resp.Body)
+	}
+	var read []byte
+	for lines := bufio.NewReader(resp.Body); ; {
+		line, err := lines.ReadBytes('\n')
+		read = append(read, line...)
+		if err != nil || string(line) == "event: synced\n" {
+			return read, err
+		}
+	}
 }
 
 // decode checks that the answer is a success and reads it into v.

@@ -34,5 +34,17 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	knownCaller(ctx.Context(), c)
-	next(huma.WithValue(ctx, callerKey{}, c))
+	still := func(ctx context.Context) error {
+		_, err := s.identity.Authenticate(ctx, hash, s.now())
+		return err
+	}
+	next(huma.WithValue(huma.WithValue(ctx, callerKey{}, c), stillKey{}, still))
+}
+
+type stillKey struct{}
+
+// again returns an error when whoever sent a request that lasts may not send it any
+// more. Only operations behind authenticate ask.
+func again(ctx context.Context) error {
+	return ctx.Value(stillKey{}).(func(context.Context) error)(ctx)
 }

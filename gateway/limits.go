@@ -51,6 +51,7 @@ type limits struct {
 	organizationPlaces *throttle.Places[tenant.OrganizationID]
 	addresses          *throttle.Rates[netip.Prefix]
 	organizations      *throttle.Rates[tenant.OrganizationID]
+	streams            *throttle.Places[tenant.OrganizationID]
 }
 
 func newLimits(l Limits) *limits {
@@ -59,6 +60,7 @@ func newLimits(l Limits) *limits {
 		organizationPlaces: throttle.NewPlaces[tenant.OrganizationID](l.Requests),
 		addresses:          throttle.NewRates[netip.Prefix](l.Address, remembered),
 		organizations:      throttle.NewRates[tenant.OrganizationID](l.Organization, remembered),
+		streams:            throttle.NewPlaces[tenant.OrganizationID](maxStreams),
 	}
 }
 
@@ -77,7 +79,7 @@ func (s *server) admit(next http.Handler) http.Handler {
 			writeProblem(w, tooMany(time.Second, "Too many requests from your address are being worked on."))
 			return
 		}
-		defer leave()
+		defer occupies(r.Context(), leave)()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -100,7 +102,7 @@ func (s *server) share(ctx huma.Context, next func(huma.Context)) {
 		writeProblem(w, tooMany(time.Second, "Too many requests of your organization are being worked on."))
 		return
 	}
-	defer leave()
+	defer occupies(ctx.Context(), leave)()
 	next(ctx)
 }
 

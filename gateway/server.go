@@ -19,6 +19,7 @@ import (
 
 	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/gateway/internal/postgres"
+	"github.com/marina-cloud/marina/gateway/live"
 	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/migrations/pg"
 )
@@ -28,6 +29,7 @@ type Deps struct {
 	DB       *pg.DB
 	Clusters Clusters
 	Fleet    Fleet
+	Live     *live.Hub     // tells streams what changed; nil: they only look now and then
 	Kubectl  func() string // the router's address as kubeconfigs name it: https://HOST:PORT
 	Log      *slog.Logger
 	Version  string // of Marina
@@ -52,6 +54,9 @@ type server struct {
 // New returns the handler of the whole API. It is safe for concurrent use.
 func New(d Deps) http.Handler {
 	l := d.Limits.withDefaults()
+	if d.Live == nil {
+		d.Live = &live.Hub{}
+	}
 	s := &server{
 		Deps:      d,
 		identity:  &postgres.Identity{DB: d.DB},
@@ -82,6 +87,7 @@ func New(d Deps) http.Handler {
 	s.registerTokens(private)
 	s.registerClusters(private)
 	s.registerEvents(private)
+	s.registerStream(private)
 	s.registerObserve(private)
 	s.registerPools(private)
 	s.registerNodes(private)

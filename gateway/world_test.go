@@ -290,3 +290,16 @@ func (w *world) populate(org tenant.OrganizationID, events int) (controlplane.Cl
 	}
 	return c, p, n
 }
+
+// changeCluster does with a cluster what a reconciler would do.
+func (w *world) changeCluster(id tenant.ClusterID, change func(*controlplane.Cluster)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(&w.clusters[slices.IndexFunc(w.clusters, func(c controlplane.Cluster) bool { return c.ID == id })])
+}
+
+func (w *world) changeNode(id tenant.NodeID, change func(*fleet.Node)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(&w.nodes[slices.IndexFunc(w.nodes, func(n fleet.Node) bool { return n.ID == id })])
+}

@@ -273,6 +273,9 @@ func TestEveryRoute(t *testing.T) {
 				t.Errorf("%s lets nobody in: %d %s", op.ID, status, answer)
 			}
 			tried++
+			if op.ID == "watch" {
+				continue // without end; package gateway calls it
+			}
 			if path == fill(path, theirs) { // of the caller's own organization
 				if status, answer := call(t, "GET", path, "", s.Token.Secret); status >= 500 || contains(answer, theirs) {
 					t.Errorf("%s shows a stranger %d %s", path, status, answer)

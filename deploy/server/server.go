@@ -17,6 +17,7 @@ import (
 
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/gateway"
+	"github.com/marina-cloud/marina/gateway/live"
 	"github.com/marina-cloud/marina/internal/bus"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/runc"
@@ -186,8 +187,9 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	if endpoint == "" {
 		endpoint = reachable(routing.Address)
 	}
+	streams := &live.Hub{}
 	api := gateway.Server(withConsole(gateway.New(gateway.Deps{
-		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http,
+		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Live: streams, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http,
 		Kubectl: func() string { return "https://" + endpoint },
 	})))
 
@@ -202,6 +204,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	group.Go(supervised(running, "secret store", store.run))
 	group.Go(supervised(running, "rotation of logs", func(ctx context.Context) error { return rotateLogs(ctx, c) }))
 	group.Go(supervised(running, "outbox relay", func(ctx context.Context) error { return bus.Relay(ctx, db, events) }))
+	group.Go(supervised(running, "streams", func(ctx context.Context) error { return feed(ctx, events, streams) }))
 	group.Go(supervised(running, "control planes", planes.Run))
 	group.Go(supervised(running, "nodes", nodes.Run))
 	group.Go(supervised(running, "router's keeper", router.Keep))
@@ -216,6 +219,18 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 		return nil
 	}
 	return err
+}
+
+// feed passes events on to the API's streams until ctx ends, and then ends them.
+func feed(ctx context.Context, events *bus.Bus, streams *live.Hub) error {
+	defer streams.Close()
+	stop, err := events.Subscribe(ctx, bus.All, streams.Notify)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	<-ctx.Done()
+	return nil
 }
 
 // withConsole serves people's pages beside the API.
