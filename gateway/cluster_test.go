@@ -21,17 +21,30 @@ func TestOptions(t *testing.T) {
 			Full    string `json:"kubernetes_version"`
 			Default bool   `json:"default"`
 		} `json:"versions"`
-		Sizes   []fleet.Size `json:"sizes"`
-		MaxPool int          `json:"max_pool_count"`
+		Sizes []struct {
+			fleet.Size
+			Price *cost `json:"price"`
+		} `json:"sizes"`
+		MaxPool      int    `json:"max_pool_count"`
+		Currency     string `json:"currency"`
+		ControlPlane *cost  `json:"control_plane_price"`
 	}
 	a.do(t, "GET", "/v1/options", "").decode(t, http.StatusOK, &got) // without a token
 	if len(got.Versions) != len(controlplane.Versions()) || got.Versions[0].Version != controlplane.DefaultVersion().Minor || !got.Versions[0].Default {
 		t.Errorf("versions: %+v", got.Versions)
 	}
-	if len(got.Sizes) != len(fleet.Sizes) || got.Sizes[0] != fleet.Sizes[0] || got.MaxPool != fleet.MaxPoolCount {
+	if len(got.Sizes) != len(fleet.Sizes) || got.Sizes[0].Size != fleet.Sizes[0] || got.MaxPool != fleet.MaxPoolCount {
 		t.Errorf("sizes: %+v, up to %d nodes", got.Sizes, got.MaxPool)
 	}
+	if p := got.Sizes[0].Price; got.Currency != "EUR" || p == nil || *p != (cost{"0.01", "6.72"}) || got.Sizes[1].Price != nil {
+		t.Errorf("prices of nodes in %s: %v, %v; want one for the first size and none for the second", got.Currency, p, got.Sizes[1].Price)
+	}
+	if p := got.ControlPlane; p == nil || *p != (cost{"0.015", "10.08"}) {
+		t.Errorf("price of a control plane: %v", p)
+	}
 }
+
+type cost struct{ Hour, Month string }
 
 func TestClusterLife(t *testing.T) {
 	t.Parallel()

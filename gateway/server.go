@@ -29,6 +29,7 @@ type Deps struct {
 	DB       *pg.DB
 	Clusters Clusters
 	Fleet    Fleet
+	Prices   Prices
 	Live     *live.Hub     // tells streams what changed; nil: they only look now and then
 	Kubectl  func() string // the router's address as kubeconfigs name it: https://HOST:PORT
 	Log      *slog.Logger

@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/apd/v3"
+
+	"github.com/marina-cloud/marina/billing"
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
@@ -302,4 +305,12 @@ func (w *world) changeNode(id tenant.NodeID, change func(*fleet.Node)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change(&w.nodes[slices.IndexFunc(w.nodes, func(n fleet.Node) bool { return n.ID == id })])
+}
+
+// Prices has none for some sizes.
+func (w *world) Prices(context.Context) (billing.Book, error) {
+	return billing.Book{Currency: "EUR", Prices: []billing.Price{
+		{Meter: billing.ControlPlane, Item: billing.Running, PerHour: apd.New(15, -3)},
+		{Meter: billing.Node, Item: fleet.Sizes[0].Name, PerHour: apd.New(1000, -5)},
+	}}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/marina-cloud/marina/billing/billingapp"
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/gateway/live"
@@ -189,7 +190,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	}
 	streams := &live.Hub{}
 	api := gateway.Server(withConsole(gateway.New(gateway.Deps{
-		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Live: streams, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http,
+		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Prices: billingapp.New(db), Live: streams, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http,
 		Kubectl: func() string { return "https://" + endpoint },
 	})))
 
