@@ -124,6 +124,31 @@ func TestGauge(t *testing.T) {
 	}
 }
 
+// TestGaugeOfASilentEtcd: one that is slow may have made what was let through, one
+// that has not answered for long has not, however often clients try it again.
+func TestGaugeOfASilentEtcd(t *testing.T) {
+	for name, tt := range map[string]struct {
+		silent time.Duration
+		want   Usage
+	}{
+		"slow": {believed / 2, Usage{Keys: 15, Size: 35}},
+		"gone": {2 * believed, Usage{Keys: 10, Size: 10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &gauge{soft: 100, ask: func(context.Context) (Usage, error) { return Usage{}, errors.New("no answer") }}
+			answered := time.Now().Add(-tt.silent)
+			for range 5 {
+				g.let(write{create: true, is: 5})
+				g.last.Store(&reading{Usage: Usage{Keys: 10, Size: 10}, answered: answered}) // due to be asked
+				g.usage(t.Context())
+			}
+			if u := g.usage(t.Context()); u != tt.want {
+				t.Errorf("after five creates it says %+v, want %+v", u, tt.want)
+			}
+		})
+	}
+}
+
 // TestValidFor: the fuller, the sooner it is asked again.
 func TestValidFor(t *testing.T) {
 	for used, want := range map[int64]time.Duration{0: time.Second, 50: 500 * time.Millisecond, 99: shortest, 100: shortest, 200: shortest} {

@@ -24,6 +24,10 @@ const (
 	shortest = 50 * time.Millisecond
 
 	answerIn = time.Second
+
+	// believed is for how long an etcd that does not answer is believed to take writes
+	// all the same.
+	believed = 10 * time.Second
 )
 
 // gauge knows how full the cluster is. It is safe for concurrent use.
@@ -33,12 +37,13 @@ type gauge struct {
 
 	asking sync.Mutex // held while etcd is asked
 	last   atomic.Pointer[reading]
-	since  struct{ objects, bytes atomic.Int64 } // what was let through after the last answer
+	since  struct{ objects, bytes atomic.Int64 } // what was let through and is not in last
 }
 
 type reading struct {
 	Usage
-	at time.Time
+	at       time.Time // when etcd was asked
+	answered time.Time // when it said this: before at, if it has not answered since
 }
 
 // newGauge returns a gauge that asks the etcd behind a socket, of a database with this
@@ -68,9 +73,11 @@ func newGauge(socket string, soft int64) *gauge {
 	}}
 }
 
-// usage is how full the cluster is, to a second at most. When etcd cannot be asked, it is
-// what was known last: a write that should not have been made is better than a
-// cluster that takes none, and etcd's own quota is behind.
+// usage is how full the cluster is, to a second at most. When etcd does not answer, it is
+// what was known last and what was let through after that. When it has not answered for
+// long, none of that was made, and it is what was known alone: who tries again and
+// again to write must not be told that the cluster is full, and etcd's own quota is
+// behind.
 func (g *gauge) usage(ctx context.Context) Usage {
 	r := g.last.Load()
 	if r == nil || time.Since(r.at) > validFor(r.Size, g.soft) {
@@ -106,14 +113,17 @@ func (g *gauge) refresh(ctx context.Context, known *reading) *reading {
 	defer cancel()
 	objects, bytes := g.since.objects.Load(), g.since.bytes.Load()
 	u, err := g.ask(ctx)
+	r := &reading{Usage: u, at: time.Now(), answered: time.Now()}
 	if err != nil {
 		klog.ErrorS(err, "etcd does not say how full it is")
+		r.Usage, r.answered = Usage{}, time.Time{}
 		if known != nil {
-			u = known.Usage
+			r.Usage, r.answered = known.Usage, known.answered
 		}
-		objects, bytes = 0, 0
+		if time.Since(r.answered) < believed {
+			objects, bytes = 0, 0
+		}
 	}
-	r := &reading{Usage: u, at: time.Now()}
 	g.last.Store(r)
 	g.since.objects.Add(-objects)
 	g.since.bytes.Add(-bytes)
