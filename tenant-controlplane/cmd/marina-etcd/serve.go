@@ -90,6 +90,7 @@ func serve(ctx context.Context, c config) error {
 	usage.server.Store(server.Server)
 
 	var keeping sync.WaitGroup
+	defer keeping.Wait() // before etcd closes what the keeper works on
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	k := keeper{server: server.Server, quota: usage.quota, look: cmp.Or(c.look, usualLook), copies: copies, count: count, log: e.GetLogger()}
@@ -102,7 +103,6 @@ func serve(ctx context.Context, c config) error {
 	})
 	select {
 	case <-ctx.Done():
-		keeping.Wait() // before etcd closes what it works on
 		return nil
 	case <-server.Server.StopNotify():
 		return fmt.Errorf("etcd on %s stopped by itself; its log says why", c.dir)
