@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -44,6 +45,9 @@ func startHAProxy(ctx context.Context, dir string, sockets map[string]string) (*
 	cmd := exec.CommandContext(ctx, program, "-db", "-f", file)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = &said, &said, []*os.File{socket} // file 3
+	// In a session of its own, as the router is: the kernel shares the CPUs out among
+	// sessions (autogroup, sched(7)), and the client would take of HAProxy's part.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start HAProxy: %w", err)
 	}
