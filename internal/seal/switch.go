@@ -107,12 +107,12 @@ func (k *Keystore) Keep(ctx context.Context) error {
 // pass goes through all keys that are due, once. A key that does not open keeps
 // the others from nothing.
 func (k *Keystore) pass(ctx context.Context) error {
-	var all error
+	var all failures
 	last := stored{}
 	for {
 		wanted, keys, err := k.nextDue(ctx, last)
 		if err != nil || len(keys) == 0 {
-			return errors.Join(all, err)
+			return errors.Join(all.err(), err)
 		}
 		last = keys[len(keys)-1]
 		err = k.rewrap(ctx, wanted, keys)
@@ -124,10 +124,35 @@ func (k *Keystore) pass(ctx context.Context) error {
 		}
 		for _, one := range keys {
 			if err := k.rewrap(ctx, wanted, []stored{one}); err != nil {
-				all = errors.Join(all, fmt.Errorf("key %s: %w", one.name, err))
+				all.add(fmt.Errorf("key %s: %w", one.name, err))
 			}
 		}
 	}
+}
+
+// failures are of thousands of keys, maybe, and all for the same reason: a person is
+// told of the first ones, and how many there are.
+type failures struct {
+	first []error
+	more  int
+}
+
+const toldFailures = 3
+
+func (f *failures) add(err error) {
+	if len(f.first) == toldFailures {
+		f.more++
+		return
+	}
+	f.first = append(f.first, err)
+}
+
+func (f failures) err() error {
+	all := f.first
+	if f.more > 0 {
+		all = append(all, fmt.Errorf("and %d more keys like these", f.more))
+	}
+	return errors.Join(all...)
 }
 
 // nextDue returns the first keys behind last that are due and have one master.
