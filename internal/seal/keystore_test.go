@@ -62,6 +62,29 @@ func TestMasterKeyMustFit(t *testing.T) {
 	}
 }
 
+// TestKilledAtFirstStart: a key that was just being made stays nowhere, and the one
+// that was made is kept.
+func TestKilledAtFirstStart(t *testing.T) {
+	db, dir := pgtest.New(t), t.TempDir()
+	master := filepath.Join(dir, "master.key")
+	for _, when := range []string{"before there was a key", "after it"} {
+		left := filepath.Join(dir, ".master-123")
+		if err := os.WriteFile(left, bytes.Repeat([]byte{7}, 32), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := open(t, db, master).Seal(t.Context(), "one", []byte("secret"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, err := os.ReadDir(dir); err != nil || len(all) != 1 || all[0].Name() != "master.key" {
+			t.Errorf("killed %s: the next start leaves %v, %v; want the master key alone", when, all, err)
+		}
+		if got, err := open(t, db, master).Open(t.Context(), "one", sealed, nil); err != nil || string(got) != "secret" {
+			t.Errorf("killed %s: Open = %q, %v", when, got, err)
+		}
+	}
+}
+
 func TestRotate(t *testing.T) {
 	db, master := pgtest.New(t), filepath.Join(t.TempDir(), "master.key")
 	one, two := open(t, db, master), open(t, db, master)

@@ -45,6 +45,9 @@ func readMaster(path string) (*box, error) {
 	return newBox([keySize]byte(key[:keySize])), nil
 }
 
+// unfinished are the names of master keys that are just being made.
+const unfinished = ".master-*"
+
 // createMaster makes a master key at path, unless there is one. It is on the disk
 // for good when this returns, for what is wrapped with it will be, too.
 func createMaster(path string) error {
@@ -52,7 +55,12 @@ func createMaster(path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make directory of the master key: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".master-*") // mode 0600
+	unlock, err := lockDirectory(dir)
+	if err != nil {
+		return fmt.Errorf("make master key: %w", err)
+	}
+	defer unlock()
+	f, err := os.CreateTemp(dir, unfinished) // mode 0600
 	if err != nil {
 		return fmt.Errorf("make master key: %w", err)
 	}
@@ -75,4 +83,32 @@ func createMaster(path string) error {
 		return fmt.Errorf("write master key: %w", err)
 	}
 	return nil
+}
+
+// sweepMasters removes what createMaster left beside path when its process was
+// killed: a key that was never used, or one more name of the master key.
+func sweepMasters(path string) error {
+	dir := filepath.Dir(path)
+	unlock, err := lockDirectory(dir)
+	if err != nil {
+		return fmt.Errorf("look for unfinished master keys: %w", err)
+	}
+	defer unlock()
+	left, err := filepath.Glob(filepath.Join(dir, unfinished))
+	for _, f := range left {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return err
+}
+
+// lockDirectory keeps other processes from making master keys in a directory.
+func lockDirectory(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), d.Close())
+	}
+	return func() { _ = d.Close() }, nil
 }

@@ -120,6 +120,9 @@ func (k *Keystore) openFile(mayMake bool) error {
 	if err != nil {
 		return err
 	}
+	if err := sweepMasters(k.path); err != nil {
+		return err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.masters[InFile] = file{b}
