@@ -114,12 +114,16 @@ func (s *Clusters) Forget(id tenant.ClusterID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.clients[id]; k != nil {
-		k.etcd.CloseIdleConnections()
-		for _, t := range k.transports {
-			t.CloseIdleConnections()
-		}
+		k.close()
 	}
 	delete(s.clients, id)
+}
+
+func (k *clients) close() {
+	k.etcd.CloseIdleConnections()
+	for _, t := range k.transports {
+		t.CloseIdleConnections()
+	}
 }
 
 // Close closes the connections of all clusters.
@@ -157,7 +161,24 @@ func (s *Clusters) open(id tenant.ClusterID) (*clients, error) {
 func (s *Clusters) transport(id tenant.ClusterID, who Identity) *Transport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := s.of(id)
+	return s.transportOf(s.of(id), id, who)
+}
+
+// lend returns clients to ask a cluster something once, for a caller who does not know
+// whether it is still there: of one that has been forgotten, nothing is kept anew.
+func (s *Clusters) lend(id tenant.ClusterID, who Identity) (etcd *http.Client, api *Transport, release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, release := s.clients[id], func() {}
+	if k == nil {
+		k = s.make(id)
+		release = k.close
+	}
+	return k.etcd, s.transportOf(k, id, who), release
+}
+
+// transportOf returns the transport of an entry. The caller holds mu.
+func (s *Clusters) transportOf(k *clients, id tenant.ClusterID, who Identity) *Transport {
 	if t := k.transports[who.Name]; t != nil {
 		return t
 	}
@@ -182,11 +203,15 @@ func (s *Clusters) of(id tenant.ClusterID) *clients {
 	}
 	k := s.clients[id]
 	if k == nil {
-		k = &clients{
-			etcd:       etcdClient(filepath.Join(s.Sockets(id), EtcdSocket)),
-			transports: make(map[string]*Transport),
-		}
+		k = s.make(id)
 		s.clients[id] = k
 	}
 	return k
+}
+
+func (s *Clusters) make(id tenant.ClusterID) *clients {
+	return &clients{
+		etcd:       etcdClient(filepath.Join(s.Sockets(id), EtcdSocket)),
+		transports: make(map[string]*Transport),
+	}
 }

@@ -55,16 +55,16 @@ var EtcdMetrics = []string{
 func (s *Clusters) StackMetrics(ctx context.Context, id tenant.ClusterID) ([]byte, error) {
 	// As the holder of a kubeconfig: his requests to read are not audited, and a
 	// scraper's would fill the log.
-	client := &http.Client{Transport: s.transport(id, health)}
-	return scrape(ctx, client, "https://"+s.Name(id)+":6443/metrics", StackMetrics)
+	_, api, release := s.lend(id, health)
+	defer release()
+	return scrape(ctx, &http.Client{Transport: api}, "https://"+s.Name(id)+":6443/metrics", StackMetrics)
 }
 
 // EtcdMetrics returns the families of EtcdMetrics in Prometheus' text format.
 func (s *Clusters) EtcdMetrics(ctx context.Context, id tenant.ClusterID) ([]byte, error) {
-	s.mu.Lock()
-	client := s.of(id).etcd
-	s.mu.Unlock()
-	return scrape(ctx, client, "http://etcd/metrics", EtcdMetrics)
+	etcd, _, release := s.lend(id, health)
+	defer release()
+	return scrape(ctx, etcd, "http://etcd/metrics", EtcdMetrics)
 }
 
 func scrape(ctx context.Context, client *http.Client, url string, families []string) ([]byte, error) {
