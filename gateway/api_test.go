@@ -16,7 +16,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/marina-cloud/marina/gateway"
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	"github.com/marina-cloud/marina/migrations/pgtest"
@@ -199,6 +202,26 @@ func (a account) bearer() []string { return []string{"Authorization", "Bearer " 
 func (a *api) signUp(t testing.TB, email string) (who account) {
 	t.Helper()
 	a.do(t, "POST", "/v1/signup", fmt.Sprintf(`{"email":%q,"password":%q}`, email, password)).decode(t, http.StatusCreated, &who)
+	return who
+}
+
+// member adds somebody to an organization, who is logged in there.
+func (a *api) member(t testing.TB, org tenant.OrganizationID, role identity.Role) (who account) {
+	t.Helper()
+	who.User, who.Organization = tenant.NewUserID(), org
+	who.Email, who.Token.ID, who.Token.Secret = string(who.User)+"@example.com", string(tenant.NewSessionID()), identity.NewSecret()
+	hash, _ := identity.SecretHash(who.Token.Secret)
+	err := a.db.AsLogin(t.Context(), func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		batch.Queue("INSERT INTO users (id, organization_id, email, password_hash) VALUES ($1, $2, $3, '')", who.User, org, who.Email)
+		batch.Queue("INSERT INTO memberships (organization_id, user_id, role) VALUES ($1, $2, $3)", org, who.User, role)
+		batch.Queue(`INSERT INTO sessions (id, organization_id, user_id, hash, device, address, created_at, last_used_at, expires_at)
+			VALUES ($1, $2, $3, $4, '', '', now(), now(), now() + interval '1 hour')`, who.Token.ID, org, who.User, hash)
+		return tx.SendBatch(t.Context(), batch).Close()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return who
 }
 

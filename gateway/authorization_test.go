@@ -5,10 +5,12 @@ package gateway_test
 import (
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/tenant"
 )
 
@@ -23,6 +25,7 @@ func told(h http.Header) http.Header {
 
 // bodies are good ones for the operations that take one.
 var bodies = map[string]string{
+	"changeAccount":  `{"name":"Ada"}`,
 	"createToken":    `{"name":"ci"}`,
 	"createCluster":  `{"name":"another"}`,
 	"createNodePool": `{"name":"another","count":1}`,
@@ -38,6 +41,8 @@ func TestAuthorization(t *testing.T) {
 	ada, eve := a.signUp(t, "ada@example.com"), a.signUp(t, "eve@example.com")
 	c, p, n := a.populate(ada.Organization, 3)
 	hers, _, _ := a.populate(eve.Organization, 0)
+	var ci token
+	a.do(t, "POST", "/v1/tokens", `{"name":"ci"}`, ada.bearer()...).decode(t, http.StatusCreated, &ci)
 	tried := 0
 	for path, operations := range d.Paths {
 		for method, op := range operations {
@@ -51,14 +56,14 @@ func TestAuthorization(t *testing.T) {
 				continue
 			}
 			fill := func(cluster string) string {
-				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ada.Token.ID).Replace(path)
+				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID).Replace(path)
 			}
 			method := strings.ToUpper(method)
 			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
 			a.do(t, method, fill(string(c.ID)), "{", "Authorization", "Bearer x").problem(t, http.StatusUnauthorized, "bad_token")
 			if !strings.Contains(path, "{") { // of the caller's own organization, whichever that is
 				got := a.do(t, method, path, body, eve.bearer()...)
-				for _, id := range []string{string(c.ID), ada.Token.ID, string(ada.User), string(ada.Organization)} {
+				for _, id := range []string{string(c.ID), ada.Token.ID, ci.ID, string(ada.User), string(ada.Organization)} {
 					if got.status >= 300 || strings.Contains(got.body, id) {
 						t.Errorf("%s shows another organization %d %s", op.ID, got.status, got.body)
 					}
@@ -72,7 +77,7 @@ func TestAuthorization(t *testing.T) {
 			}
 			// What is another's looks like what never was.
 			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
-				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID())).Replace(path)
+				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID())).Replace(path)
 			nothing := a.do(t, method, never, body, asked...)
 			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
 				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,
@@ -96,4 +101,58 @@ func TestAuthorization(t *testing.T) {
 		t.Errorf("the pool has %d nodes now", got.Count)
 	}
 	a.do(t, "GET", "/v1/account", "", ada.bearer()...).decode(t, http.StatusOK, &account{})
+}
+
+// TestRolesAtEveryRoute calls every operation in every role. The names in the paths
+// are of nothing, so that whoever is let through finds nothing.
+func TestRolesAtEveryRoute(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	d, _ := describe(t)
+	owner := a.signUp(t, "ada@example.com")
+	a.populate(owner.Organization, 0) // an organization with clusters is not deleted
+	nothing := regexp.MustCompile(`\{[a-z_]+\}`)
+	tried := map[identity.Permission]int{}
+	for _, role := range identity.Roles() {
+		for path, operations := range d.Paths {
+			for method, op := range operations {
+				if _, open := public[op.ID]; open {
+					continue
+				}
+				p := identity.Permission(op.Permission)
+				may := role.Has(p)
+				switch op.Permission {
+				case "-", "person":
+					may = true
+				case "operator":
+					may = false
+				default:
+					if !slices.Contains(identity.AllPermissions(), p) {
+						t.Fatalf("%s needs %q, which is no permission", op.ID, p)
+					}
+				}
+				tried[p]++
+				who := a.member(t, owner.Organization, role) // one who may end their session, or leave
+				got := a.do(t, strings.ToUpper(method), nothing.ReplaceAllString(path, "nothing"), bodies[op.ID], who.bearer()...)
+				switch {
+				case op.Permission == "operator":
+					got.problem(t, http.StatusNotFound, "not_found")
+				case may && (got.status == http.StatusForbidden || got.status == http.StatusUnauthorized || got.status >= 500):
+					t.Errorf("%s (%s) refuses a %s: %d %s", op.ID, p, role, got.status, got.body)
+				case !may && got.status != http.StatusForbidden:
+					t.Errorf("%s (%s) lets a %s in: %d %s", op.ID, p, role, got.status, got.body)
+				case !may:
+					got.problem(t, http.StatusForbidden, "not_permitted")
+					if !strings.Contains(got.body, string(role)) || !strings.Contains(got.body, string(p)) {
+						t.Errorf("%s refuses a %s without saying why: %s", op.ID, role, got.body)
+					}
+				}
+			}
+		}
+	}
+	for _, p := range []identity.Permission{identity.ClustersRead, identity.ClustersWrite, identity.ClustersDelete, identity.ClustersUse, identity.TokensWrite, "person"} {
+		if tried[p] == 0 {
+			t.Errorf("no operation needs %s: the walk misses some", p)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -94,13 +95,13 @@ func (b *newClusterBody) wanted() controlplane.NewCluster {
 func (b *newClusterBody) Resolve(huma.Context) []error { return detailsOf(b.wanted().Validate()) }
 
 func (s *server) registerClusters(api huma.API) {
-	huma.Register(api, operation("listClusters", http.MethodGet, "/v1/clusters", "Clusters", "List clusters", http.StatusOK, 401), s.listClusters)
-	huma.Register(api, s.repeatable(operation("createCluster", http.MethodPost, "/v1/clusters", "Clusters", "Create a cluster", http.StatusCreated, 401, 403, 409)), s.createCluster)
-	huma.Register(api, operation("getCluster", http.MethodGet, "/v1/clusters/{cluster_id}", "Clusters", "Show a cluster", http.StatusOK, 401, 404), s.getCluster)
-	huma.Register(api, operation("deleteCluster", http.MethodDelete, "/v1/clusters/{cluster_id}", "Clusters",
-		"Delete a cluster, its nodes and all that is in it", http.StatusAccepted, 401, 404), s.deleteCluster)
-	huma.Register(api, documented(operation("getKubeconfig", http.MethodGet, "/v1/clusters/{cluster_id}/kubeconfig", "Clusters",
-		"Get a kubeconfig with a fresh client certificate", http.StatusOK, 401, 404, 409), "application/yaml", &huma.Schema{Type: huma.TypeString}), s.kubeconfig)
+	huma.Register(api, needs(identity.ClustersRead, operation("listClusters", http.MethodGet, "/v1/clusters", "Clusters", "List clusters", http.StatusOK, 401)), s.listClusters)
+	huma.Register(api, s.repeatable(needs(identity.ClustersWrite, operation("createCluster", http.MethodPost, "/v1/clusters", "Clusters", "Create a cluster", http.StatusCreated, 401, 403, 409))), s.createCluster)
+	huma.Register(api, needs(identity.ClustersRead, operation("getCluster", http.MethodGet, "/v1/clusters/{cluster_id}", "Clusters", "Show a cluster", http.StatusOK, 401, 404)), s.getCluster)
+	huma.Register(api, needs(identity.ClustersDelete, operation("deleteCluster", http.MethodDelete, "/v1/clusters/{cluster_id}", "Clusters",
+		"Delete a cluster, its nodes and all that is in it", http.StatusAccepted, 401, 404)), s.deleteCluster)
+	huma.Register(api, documented(needs(identity.ClustersUse, operation("getKubeconfig", http.MethodGet, "/v1/clusters/{cluster_id}/kubeconfig", "Clusters",
+		"Get a kubeconfig with a fresh client certificate", http.StatusOK, 401, 404, 409)), "application/yaml", &huma.Schema{Type: huma.TypeString}), s.kubeconfig)
 }
 
 func (s *server) listClusters(ctx context.Context, in *PageInput) (*pageOutput[clusterView], error) {
@@ -117,7 +118,7 @@ func (s *server) listClusters(ctx context.Context, in *PageInput) (*pageOutput[c
 
 func (s *server) createCluster(ctx context.Context, in *newClusterInput) (*clusterOutput, error) {
 	who := caller(ctx)
-	c, err := s.Clusters.Create(ctx, who.Organization, string(who.Token), address(ctx), in.Body.wanted())
+	c, err := s.Clusters.Create(ctx, who.Organization, who.Actor(), address(ctx), in.Body.wanted())
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -139,7 +140,7 @@ func (s *server) deleteCluster(ctx context.Context, in *ClusterPath) (*clusterOu
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	if err := s.Clusters.Delete(ctx, who.Organization, string(who.Token), address(ctx), c.ID); err != nil {
+	if err := s.Clusters.Delete(ctx, who.Organization, who.Actor(), address(ctx), c.ID); err != nil {
 		return nil, s.failed(ctx, err)
 	}
 	c.Deleting = true

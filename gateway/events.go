@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/event"
 )
 
@@ -23,8 +24,8 @@ func viewEvent(e event.Event) eventView {
 }
 
 func (s *server) registerEvents(api huma.API) {
-	huma.Register(api, operation("listEvents", http.MethodGet, "/v1/clusters/{cluster_id}/events", "Clusters",
-		"List what happened to a cluster and its nodes in the last 30 days, the oldest first", http.StatusOK, 401, 404), s.listEvents)
+	huma.Register(api, needs(identity.ClustersRead, operation("listEvents", http.MethodGet, "/v1/clusters/{cluster_id}/events", "Clusters",
+		"List what happened to a cluster and its nodes in the last 30 days, the oldest first", http.StatusOK, 401, 404)), s.listEvents)
 }
 
 func (s *server) listEvents(ctx context.Context, in *struct {

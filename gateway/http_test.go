@@ -341,6 +341,8 @@ func TestAuditLog(t *testing.T) {
 	a.do(t, "POST", "/v1/login", `{"email":"ada@example.com","password":"`+password+`"}`)
 	var ci token
 	a.do(t, "POST", "/v1/tokens", `{"name":"ci"}`, ada.bearer()...).decode(t, http.StatusCreated, &ci)
+	var another token // made by a program
+	a.do(t, "POST", "/v1/tokens", `{"name":"another"}`, "Authorization", "Bearer "+ci.Secret).decode(t, http.StatusCreated, &another)
 	a.do(t, "DELETE", "/v1/tokens/"+ci.ID, "", ada.bearer()...)
 	var got []string
 	err := a.db.AsTenant(t.Context(), ada.Organization, func(tx pgx.Tx) error {
@@ -358,8 +360,10 @@ func TestAuditLog(t *testing.T) {
 	want := []string{
 		user + " organization.create " + string(ada.Organization) + " 127.0.0.1",
 		user + " user.login " + user + " 127.0.0.1",
-		ada.Token.ID + " token.create " + ci.ID + " 127.0.0.1",
-		ada.Token.ID + " token.revoke " + ci.ID + " 127.0.0.1",
+		user + " user.login " + user + " 127.0.0.1",
+		user + " token.create " + ci.ID + " 127.0.0.1",
+		ci.ID + " token.create " + another.ID + " 127.0.0.1",
+		user + " token.revoke " + ci.ID + " 127.0.0.1",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("audit log:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -88,7 +88,9 @@ func (s *server) admit(next http.Handler) http.Handler {
 // however many tokens, and says what is left of it (draft-ietf-httpapi-ratelimit-headers).
 func (s *server) share(ctx huma.Context, next func(huma.Context)) {
 	_, w := humachi.Unwrap(ctx)
-	org := caller(ctx.Context()).Organization
+	c := caller(ctx.Context())
+	// Who is a member of no organization counts as one of their own.
+	org := cmp.Or(c.Organization, tenant.OrganizationID(c.User))
 	rates := s.limits.organizations
 	left, ok := rates.Take(org, s.now())
 	w.Header().Set("RateLimit-Policy", fmt.Sprintf(`"organization";q=%d;w=%d`, rates.Rate().Burst, rates.Rate().Window()))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
 )
@@ -31,8 +32,8 @@ func viewNode(n fleet.Node) nodeView {
 
 func (s *server) registerNodes(api huma.API) {
 	const nodes, node = "/v1/clusters/{cluster_id}/nodes", "/v1/clusters/{cluster_id}/nodes/{node_id}"
-	huma.Register(api, operation("listNodes", http.MethodGet, nodes, "Nodes", "List a cluster's nodes", http.StatusOK, 401, 404), s.listNodes)
-	huma.Register(api, operation("getNode", http.MethodGet, node, "Nodes", "Show a node", http.StatusOK, 401, 404), s.getNode)
+	huma.Register(api, needs(identity.ClustersRead, operation("listNodes", http.MethodGet, nodes, "Nodes", "List a cluster's nodes", http.StatusOK, 401, 404)), s.listNodes)
+	huma.Register(api, needs(identity.ClustersRead, operation("getNode", http.MethodGet, node, "Nodes", "Show a node", http.StatusOK, 401, 404)), s.getNode)
 }
 
 func (s *server) listNodes(ctx context.Context, in *struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/logs"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
@@ -17,13 +18,13 @@ import (
 func (s *server) registerObserve(api huma.API) {
 	const cluster = "/v1/clusters/{cluster_id}"
 	text := &huma.Schema{Type: huma.TypeString}
-	metrics := operation("getClusterMetrics", http.MethodGet, cluster+"/metrics", "Clusters",
-		"Get the control plane's metrics, for Prometheus", http.StatusOK, 401, 404)
+	metrics := needs(identity.ClustersRead, operation("getClusterMetrics", http.MethodGet, cluster+"/metrics", "Clusters",
+		"Get the control plane's metrics, for Prometheus", http.StatusOK, 401, 404))
 	metrics.Description = "The metrics of the API server, controllers, scheduler and etcd that help an owner, under upstream's names, " +
 		"in Prometheus' text format. They are at most five seconds old. A component that does not answer is shown by marina_cluster_up."
 	huma.Register(api, documented(metrics, "text/plain", text), s.clusterMetrics)
-	read := operation("getClusterLogs", http.MethodGet, cluster+"/logs", "Clusters",
-		"Read or follow a log of the control plane", http.StatusOK, 401, 404, 409)
+	read := needs(identity.ClustersRead, operation("getClusterLogs", http.MethodGet, cluster+"/logs", "Clusters",
+		"Read or follow a log of the control plane", http.StatusOK, 401, 404, 409))
 	read.Description = "Whole lines, as the component wrote them, the oldest first. API server, controllers and scheduler are one process: " +
 		"lines that neither controllers nor scheduler signed are shown as the API server's. With follow the answer goes on until the reader leaves."
 	huma.Register(api, documented(read, "text/plain", text), s.clusterLogs)

@@ -31,6 +31,7 @@ type operation struct {
 	Summary    string                `json:"summary"`
 	Tags       []string              `json:"tags"`
 	Security   []map[string][]string `json:"security"`
+	Permission string                `json:"x-marina-permission"`
 	Parameters []struct {
 		Name string `json:"name"`
 		In   string `json:"in"`
@@ -127,8 +128,8 @@ func TestOpenAPIOperations(t *testing.T) {
 			}
 			ids[op.ID] = true
 			_, open := public[op.ID]
-			if secured := len(op.Security) == 1 && op.Security[0]["token"] != nil; secured == open {
-				t.Errorf("%s: security is %v; if it needs no token, say why in this test", op.ID, op.Security)
+			if secured := len(op.Security) == 2 && op.Security[0]["token"] != nil && op.Security[1]["session"] != nil; secured == open || (op.Permission == "") != open {
+				t.Errorf("%s: security is %v, permission %q; if it needs no token, say why in this test", op.ID, op.Security, op.Permission)
 			}
 			var keys int
 			for _, p := range op.Parameters {

@@ -29,6 +29,7 @@ func TestPages(t *testing.T) {
 			a.do(t, "POST", path, body, ada.bearer()...).decode(t, http.StatusCreated, &resource{})
 		}
 	}
+	a.do(t, "POST", "/v1/tokens", `{"name":"last"}`, ada.bearer()...).decode(t, http.StatusCreated, &resource{})
 	a.do(t, "POST", "/v1/clusters", `{"name":"hers"}`, eve.bearer()...).decode(t, http.StatusCreated, &resource{})
 	for path, want := range map[string]int{
 		"/v1/clusters": many, "/v1/tokens": many, cluster + "/node-pools": many, cluster + "/events": many, cluster + "/nodes": 1,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
 )
@@ -106,11 +107,11 @@ func (b *resizeBody) Resolve(huma.Context) []error { return detailsOf(fleet.Vali
 
 func (s *server) registerPools(api huma.API) {
 	const pools, pool = "/v1/clusters/{cluster_id}/node-pools", "/v1/clusters/{cluster_id}/node-pools/{pool_id}"
-	huma.Register(api, operation("listNodePools", http.MethodGet, pools, "Node pools", "List a cluster's node pools", http.StatusOK, 401, 404), s.listPools)
-	huma.Register(api, s.repeatable(operation("createNodePool", http.MethodPost, pools, "Node pools", "Create a node pool", http.StatusCreated, 401, 403, 404, 409)), s.createPool)
-	huma.Register(api, operation("getNodePool", http.MethodGet, pool, "Node pools", "Show a node pool", http.StatusOK, 401, 404), s.getPool)
-	huma.Register(api, operation("resizeNodePool", http.MethodPatch, pool, "Node pools", "Change how many nodes a pool has", http.StatusOK, 401, 403, 404, 409), s.resizePool)
-	huma.Register(api, operation("deleteNodePool", http.MethodDelete, pool, "Node pools", "Drain and delete a pool's nodes, then the pool", http.StatusAccepted, 401, 404), s.deletePool)
+	huma.Register(api, needs(identity.ClustersRead, operation("listNodePools", http.MethodGet, pools, "Node pools", "List a cluster's node pools", http.StatusOK, 401, 404)), s.listPools)
+	huma.Register(api, s.repeatable(needs(identity.ClustersWrite, operation("createNodePool", http.MethodPost, pools, "Node pools", "Create a node pool", http.StatusCreated, 401, 403, 404, 409))), s.createPool)
+	huma.Register(api, needs(identity.ClustersRead, operation("getNodePool", http.MethodGet, pool, "Node pools", "Show a node pool", http.StatusOK, 401, 404)), s.getPool)
+	huma.Register(api, needs(identity.ClustersWrite, operation("resizeNodePool", http.MethodPatch, pool, "Node pools", "Change how many nodes a pool has", http.StatusOK, 401, 403, 404, 409)), s.resizePool)
+	huma.Register(api, needs(identity.ClustersWrite, operation("deleteNodePool", http.MethodDelete, pool, "Node pools", "Drain and delete a pool's nodes, then the pool", http.StatusAccepted, 401, 404)), s.deletePool)
 }
 
 func (s *server) listPools(ctx context.Context, in *struct {
@@ -130,7 +131,7 @@ func (s *server) listPools(ctx context.Context, in *struct {
 
 func (s *server) createPool(ctx context.Context, in *newPoolInput) (*poolOutput, error) {
 	who := caller(ctx)
-	p, err := s.Fleet.CreatePool(ctx, who.Organization, string(who.Token), address(ctx), in.cluster(), in.Body.wanted())
+	p, err := s.Fleet.CreatePool(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), in.Body.wanted())
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -147,7 +148,7 @@ func (s *server) getPool(ctx context.Context, in *PoolPath) (*poolOutput, error)
 
 func (s *server) resizePool(ctx context.Context, in *resizeInput) (*poolOutput, error) {
 	who := caller(ctx)
-	p, err := s.Fleet.Resize(ctx, who.Organization, string(who.Token), address(ctx), in.cluster(), in.pool(), in.Body.Count)
+	p, err := s.Fleet.Resize(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), in.pool(), in.Body.Count)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -160,7 +161,7 @@ func (s *server) deletePool(ctx context.Context, in *PoolPath) (*poolOutput, err
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	if err := s.Fleet.DeletePool(ctx, who.Organization, string(who.Token), address(ctx), in.cluster(), p.ID); err != nil {
+	if err := s.Fleet.DeletePool(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), p.ID); err != nil {
 		return nil, s.failed(ctx, err)
 	}
 	p.Deleting = true

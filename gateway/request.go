@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"github.com/marina-cloud/marina/internal/fault"
 	"github.com/marina-cloud/marina/internal/logs"
 )
 
@@ -63,9 +64,10 @@ func plainPath(next http.Handler) http.Handler {
 	})
 }
 
-func notFound(w http.ResponseWriter, _ *http.Request) {
-	writeProblem(w, newProblem(http.StatusNotFound, "not_found", "There is nothing at this address. The API is described at /openapi.json."))
-}
+// errNothingHere is what an address answers that does not exist, or not for everybody.
+var errNothingHere = fault.New(fault.NotFound, "not_found", "There is nothing at this address. The API is described at /openapi.json.")
+
+func notFound(w http.ResponseWriter, _ *http.Request) { writeProblem(w, problemOf(errNothingHere)) }
 
 // methodNotAllowed answers for addresses that exist and methods that they do not
 // take; with Allow, as RFC 9110 asks (sections 9.3.7 and 15.5.6).

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"strconv"
 	"sync"
@@ -37,8 +38,11 @@ type Deps struct {
 	// TrustedProxies are the networks of proxies in front of the API, which say in
 	// X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
-	Limits         Limits
-	HTTP           *metrics.HTTP // nil: nobody counts
+	// PublicURL is where people's browsers reach Marina; cookies are secure when it is
+	// an https URL.
+	PublicURL string
+	Limits    Limits
+	HTTP      *metrics.HTTP // nil: nobody counts
 }
 
 // server holds what the operations share.
@@ -50,6 +54,8 @@ type server struct {
 	limits    *limits
 	attempts  *attempts
 	now       func() time.Time
+
+	crossOrigin *http.CrossOriginProtection
 }
 
 // New returns the handler of the whole API. It is safe for concurrent use.
@@ -66,25 +72,30 @@ func New(d Deps) http.Handler {
 		limits:    newLimits(l),
 		attempts:  newAttempts(l),
 		now:       time.Now,
+
+		crossOrigin: http.NewCrossOriginProtection(),
+	}
+	if u, err := url.Parse(d.PublicURL); err == nil && u.Host != "" { // a proxy in front may name another host
+		_ = s.crossOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host) // an origin, by its making
 	}
 	mux := chi.NewMux()
-	mux.Use(s.locate, s.begin, secureHeaders, s.recoverPanics, s.admit, plainPath, middleware.GetHead)
+	mux.Use(s.locate, s.begin, secureHeaders, s.recoverPanics, s.admit, plainPath, s.sameOrigin, middleware.GetHead)
 	mux.NotFound(notFound)
 	mux.MethodNotAllowed(methodNotAllowed(mux))
 	mux.Get("/healthz", s.health)
 
 	api := humachi.New(mux, config(d.Version))
 	public := huma.NewGroup(api)
-	public.UseMiddleware(s.readBody)
+	public.UseMiddleware(s.readBody, s.device)
 	s.registerSignUp(public)
+	s.registerLogIn(public)
 	s.registerOptions(public)
 	s.registerIssuer(public)
 	private := huma.NewGroup(api)
-	private.UseMiddleware(s.authenticate, s.share, s.readBody)
-	private.UseSimpleModifier(func(op *huma.Operation) {
-		op.Security = []map[string][]string{{"token": {}}}
-	})
+	private.UseMiddleware(s.authenticate, s.share, s.permit, s.readBody)
+	private.UseSimpleModifier(registered)
 	s.registerAccount(private)
+	s.registerSessions(private)
 	s.registerTokens(private)
 	s.registerClusters(private)
 	s.registerEvents(private)
@@ -110,7 +121,8 @@ func config(version string) huma.Config {
 	c.Formats = map[string]huma.Format{"application/json": format, "json": format}
 	c.RejectUnknownQueryParameters = true
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "A token from /v1/signup, /v1/login or /v1/tokens."},
+		"token":   {Type: "http", Scheme: "bearer", Description: "The secret of a session (/v1/login) or of a token (/v1/tokens)."},
+		"session": {Type: "apiKey", In: "cookie", Name: "marina_session", Description: "A browser's session; its name begins with __Host- where Marina is served by HTTPS."},
 	}
 	return c
 }

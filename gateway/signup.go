@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -12,15 +11,6 @@ import (
 	"github.com/marina-cloud/marina/internal/fault"
 	"github.com/marina-cloud/marina/internal/tenant"
 )
-
-// AccountView is a person as clients see it. It is exported because huma describes
-// only exported types that are embedded, as are the others of this package.
-type AccountView struct {
-	User         string `json:"user_id" example:"usr-01k9xw3e5v8m2q4r6t8y0a1b2c"`
-	Email        string `json:"email" example:"ada@example.com"`
-	Organization string `json:"organization_id" example:"org-01k9xw3e5v8m2q4r6t8y0a1b2c"`
-	Name         string `json:"organization" doc:"The organization's name." example:"Analytical Engines"`
-}
 
 type signUpInput struct {
 	Body signUpBody
@@ -38,30 +28,9 @@ func (b *signUpBody) Resolve(huma.Context) []error {
 	return details(identity.CheckSignUp(b.Email, b.Password, b.Organization))
 }
 
-type logInInput struct {
-	Body struct {
-		Email    string `json:"email"`
-		Password string `json:"password" maxLength:"200"`
-	}
-}
-
-type sessionOutput struct {
-	Body struct {
-		AccountView
-		Token tokenWithSecret `json:"token"`
-	}
-}
-
 func (s *server) registerSignUp(api huma.API) {
 	huma.Register(api, operation("signUp", http.MethodPost, "/v1/signup", "Account",
-		"Create an organization, an account and a token", http.StatusCreated, 409), s.signUp)
-	huma.Register(api, operation("logIn", http.MethodPost, "/v1/login", "Account",
-		"Get a token for an account", http.StatusCreated, 401), s.logIn)
-}
-
-func (s *server) registerAccount(api huma.API) {
-	huma.Register(api, operation("getAccount", http.MethodGet, "/v1/account", "Account",
-		"Say who the token acts for", http.StatusOK, 401), s.account)
+		"Create an organization, an account and a session", http.StatusCreated, 409), s.signUp)
 }
 
 func (s *server) signUp(ctx context.Context, in *signUpInput) (*sessionOutput, error) {
@@ -79,69 +48,11 @@ func (s *server) signUp(ctx context.Context, in *signUpInput) (*sessionOutput, e
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	t, secret, secretHash := s.newToken(u, "signup", identity.TokenLife)
-	if err := s.identity.SignUp(ctx, name, u, hash, t, secretHash, address(ctx)); err != nil {
+	x, secret, secretHash := s.newSession(ctx, u.ID)
+	if err := s.identity.SignUp(ctx, u, hash, name, x, secretHash); err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	return session(u, name, t, secret), nil
-}
-
-func (s *server) logIn(ctx context.Context, in *logInInput) (*sessionOutput, error) {
-	email := identity.NormalEmail(in.Body.Email)
-	done, err := s.attempts.logIn(origin(ctx), email, s.now())
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	good := false
-	defer func() { done(good) }()
-	u, hash, found, err := s.identity.ByEmail(ctx, email)
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	ok, err := s.passwords.Check(ctx, in.Body.Password, hash)
-	good = found && ok
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	if !good {
-		return nil, s.failed(ctx, identity.ErrBadCredentials)
-	}
-	t, secret, secretHash := s.newToken(u, "login", identity.TokenLife)
-	if err := s.identity.LogIn(ctx, t, secretHash, address(ctx)); err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	_, name, err := s.identity.Account(ctx, identity.Caller{Organization: u.Organization, User: u.ID})
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	return session(u, name, t, secret), nil
-}
-
-func (s *server) account(ctx context.Context, _ *struct{}) (*struct{ Body AccountView }, error) {
-	u, name, err := s.identity.Account(ctx, caller(ctx))
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	return &struct{ Body AccountView }{viewAccount(u, name)}, nil
-}
-
-func (s *server) newToken(u identity.User, name string, life time.Duration) (t identity.Token, secret string, hash []byte) {
-	now := s.now()
-	t = identity.Token{ID: tenant.NewTokenID(), Organization: u.Organization, User: u.ID, Name: name, CreatedAt: now, ExpiresAt: now.Add(life)}
-	secret = identity.NewSecret()
-	hash, _ = identity.SecretHash(secret)
-	return t, secret, hash
-}
-
-func session(u identity.User, name string, t identity.Token, secret string) *sessionOutput {
-	out := &sessionOutput{}
-	out.Body.AccountView = viewAccount(u, name)
-	out.Body.Token = tokenWithSecret{viewToken(t), secret}
-	return out
-}
-
-func viewAccount(u identity.User, name string) AccountView {
-	return AccountView{User: string(u.ID), Email: u.Email, Organization: string(u.Organization), Name: name}
+	return s.session(ctx, x, secret, false)
 }
 
 // details puts wrong fields of a body into the form in which huma collects them.

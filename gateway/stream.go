@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/logs"
 	"github.com/marina-cloud/marina/internal/tenant"
 )
@@ -46,7 +47,7 @@ type StreamInput struct {
 }
 
 func (s *server) registerStream(api huma.API) {
-	op := operation("watch", http.MethodGet, "/v1/stream", "Clusters", "Watch clusters as they change", http.StatusOK, 401, 404)
+	op := needs(identity.ClustersRead, operation("watch", http.MethodGet, "/v1/stream", "Clusters", "Watch clusters as they change", http.StatusOK, 401, 404))
 	op.Description = "Server-sent events (text/event-stream). A stream begins with everything that there is and the event synced, " +
 		"and goes on with what changes; so whoever was cut off connects again and misses no state. It shows what things are, not each step in between."
 	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[ChangeView](), true, "")

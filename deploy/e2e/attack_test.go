@@ -217,6 +217,7 @@ spec:
 
 // bodies are good ones for the operations that take one.
 var bodies = map[string]string{
+	"changeAccount":  `{"name":"Ada"}`,
 	"createToken":    `{"name":"ci"}`,
 	"createCluster":  `{"name":"another"}`,
 	"createNodePool": `{"name":"another","count":1}`,
@@ -242,14 +243,18 @@ func TestEveryRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tokens struct{ Items []struct{ ID string } }
-	if err := marina.Client.Do(t.Context(), "GET", "/v1/tokens", nil, &tokens); err != nil {
+	var token struct{ ID string }
+	if err := marina.Client.Do(t.Context(), "POST", "/v1/tokens", map[string]string{"name": "walked"}, &token); err != nil {
 		t.Fatal(err)
 	}
-	theirs := map[string]string{"{cluster_id}": k.ID, "{pool_id}": pools[0].ID, "{node_id}": all[0].ID, "{token_id}": tokens.Items[0].ID}
+	var sessions struct{ Items []struct{ ID string } }
+	if err := marina.Client.Do(t.Context(), "GET", "/v1/sessions", nil, &sessions); err != nil {
+		t.Fatal(err)
+	}
+	theirs := map[string]string{"{cluster_id}": k.ID, "{pool_id}": pools[0].ID, "{node_id}": all[0].ID, "{token_id}": token.ID, "{session_id}": sessions.Items[0].ID}
 	never := map[string]string{
 		"{cluster_id}": string(tenant.NewClusterID()), "{pool_id}": string(tenant.NewPoolID()),
-		"{node_id}": string(tenant.NewNodeID()), "{token_id}": string(tenant.NewTokenID()),
+		"{node_id}": string(tenant.NewNodeID()), "{token_id}": string(tenant.NewTokenID()), "{session_id}": string(tenant.NewSessionID()),
 	}
 	var api struct {
 		Paths map[string]map[string]struct {

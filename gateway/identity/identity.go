@@ -1,9 +1,12 @@
-// Package identity says who somebody is: people with an e-mail address and a
-// password, and the bearer tokens that act for them.
+// Package identity says who somebody is and what they may do: people with an e-mail
+// address and a password, the organizations that they are members of, their roles,
+// and the sessions and tokens that act for them.
 package identity
 
 import (
+	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,9 +19,36 @@ import (
 // User is a person.
 type User struct {
 	ID           tenant.UserID
-	Organization tenant.OrganizationID
-	Email        string // lower case
+	Organization tenant.OrganizationID // chosen last
+	Email        string                // lower case
+	Name         string                // empty where none was given
+	Operator     bool                  // runs the installation
 	CreatedAt    time.Time
+}
+
+// Membership is an organization and what a person is in it.
+type Membership struct {
+	Organization tenant.OrganizationID
+	Name         string // of the organization
+	Role         Role
+}
+
+// Account is a person with the organizations that they are a member of.
+type Account struct {
+	User
+	Memberships []Membership // the oldest first
+}
+
+// Session is a browser or a command line that is logged in.
+type Session struct {
+	ID           tenant.SessionID
+	User         tenant.UserID
+	Organization tenant.OrganizationID // in which it acts: chosen last
+	Device       string                // what the client calls itself
+	Address      string                // from which it was used last
+	CreatedAt    time.Time
+	LastUsedAt   time.Time // to the minute
+	ExpiresAt    time.Time // at the latest
 }
 
 // Token is what is known of an API token; its secret is shown once and not kept.
@@ -27,6 +57,7 @@ type Token struct {
 	Organization tenant.OrganizationID
 	User         tenant.UserID
 	Name         string
+	Scopes       []Permission // nil: all that the person's role may do
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 	LastUsedAt   *time.Time
@@ -35,22 +66,67 @@ type Token struct {
 // Caller is who sent a request. Everything that the request does is done in the
 // caller's organization.
 type Caller struct {
-	Organization tenant.OrganizationID
 	User         tenant.UserID
-	Token        tenant.TokenID
+	Email        string
+	Organization tenant.OrganizationID // empty for a person who is a member of none
+	Role         Role
+	Permissions  []Permission     // sorted; of the role, and of the scopes of the token
+	Session      tenant.SessionID // of a person who is logged in; or
+	Token        tenant.TokenID   // of a program
+	Scoped       bool             // the token has scopes
+	Operator     bool             // runs the installation, and is logged in
+}
+
+// May reports whether the caller may do p.
+func (c Caller) May(p Permission) bool {
+	_, ok := slices.BinarySearch(c.Permissions, p)
+	return ok
+}
+
+// Grant returns the scopes of a token that the caller asks for: never more than the
+// caller may do, and those of the caller's own token when none are asked for.
+func (c Caller) Grant(wanted []Permission) ([]Permission, error) {
+	if wanted == nil && c.Scoped {
+		return c.Permissions, nil
+	}
+	var wrong []fault.Field
+	for i, p := range wanted {
+		if !c.May(p) {
+			wrong = append(wrong, fault.Field{Name: fmt.Sprintf("scopes[%d]", i), Reason: "is more than you may do yourself"})
+		}
+	}
+	return wanted, fault.InvalidFields(wrong)
+}
+
+// Actor is the caller as the audit log names it: the token of a program, else the
+// person.
+func (c Caller) Actor() string {
+	if c.Token != "" {
+		return string(c.Token)
+	}
+	return string(c.User)
 }
 
 // Faults of this package.
 var (
 	ErrEmailTaken     = fault.New(fault.Conflict, "email_taken", "There is an account with this e-mail address already. Log in instead.")
 	ErrBadCredentials = fault.New(fault.Unauthorized, "bad_credentials", "The e-mail address or the password is wrong.")
-	ErrNoCredentials  = fault.New(fault.Unauthorized, "no_credentials", "This needs a bearer token in the Authorization header. Sign up or log in to get one.")
-	ErrBadToken       = fault.New(fault.Unauthorized, "bad_token", "The token is unknown, revoked or past its time. Log in to get a new one.")
+	ErrNoCredentials  = fault.New(fault.Unauthorized, "no_credentials", "This needs a log-in, or a bearer token in the Authorization header. Sign up or log in to get one.")
+	ErrBadToken       = fault.New(fault.Unauthorized, "bad_token", "The token or session is unknown, ended or past its time. Log in to get a new one.")
 	ErrNoToken        = fault.New(fault.NotFound, "token_not_found", "There is no such token.")
+	ErrNoSession      = fault.New(fault.NotFound, "session_not_found", "There is no such session.")
+	ErrNoOrganization = fault.New(fault.NotFound, "organization_not_found", "There is no such organization.")
+	ErrNeedsSession   = fault.New(fault.Forbidden, "not_permitted", "A token may not do this: it is for a person who is logged in.")
 )
 
-// TokenLife is how long a token from signing up or logging in is good, and the
-// longest that a token may be asked for.
+// How long a session lasts: without being used, and at the latest.
+const (
+	SessionIdle = 30 * 24 * time.Hour
+	SessionLife = 90 * 24 * time.Hour
+)
+
+// TokenLife is how long a token is good when its owner does not say, and
+// MaxTokenLife the longest that may be asked for.
 const (
 	TokenLife    = 30 * 24 * time.Hour
 	MaxTokenLife = 365 * 24 * time.Hour
@@ -77,9 +153,25 @@ func CheckSignUp(email, password, organization string) []fault.Field {
 	return wrong
 }
 
+// CheckPersonName returns what is wrong with a person's name, which may be empty.
+func CheckPersonName(name string) []fault.Field {
+	if utf8.RuneCountInString(name) > MaxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return []fault.Field{{Name: "name", Reason: "must have at most 100 characters, on one line"}}
+	}
+	return nil
+}
+
 // CheckToken returns every wrong field of a request for a token.
-func CheckToken(name string, life time.Duration) []fault.Field {
+func CheckToken(name string, scopes []Permission, life time.Duration) []fault.Field {
 	var wrong []fault.Field
+	for i, p := range scopes {
+		if !Owner.Has(p) {
+			wrong = append(wrong, fault.Field{Name: fmt.Sprintf("scopes[%d]", i), Reason: "must be one of " + joined(AllPermissions())})
+		}
+	}
+	if scopes != nil && len(scopes) == 0 {
+		wrong = append(wrong, fault.Field{Name: "scopes", Reason: "must hold a permission; leave it out for all that you may do"})
+	}
 	if n := utf8.RuneCountInString(name); strings.TrimSpace(name) == "" || n > MaxName || strings.ContainsFunc(name, unicode.IsControl) {
 		wrong = append(wrong, fault.Field{Name: "name", Reason: "must have 1 to 100 characters, on one line"})
 	}
@@ -91,5 +183,13 @@ func CheckToken(name string, life time.Duration) []fault.Field {
 
 // NormalEmail is the form in which an address is compared and kept.
 func NormalEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+func joined(all []Permission) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = string(p)
+	}
+	return strings.Join(texts, ", ")
+}
 
 func notASCII(r rune) bool { return r > unicode.MaxASCII }

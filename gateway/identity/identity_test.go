@@ -95,20 +95,24 @@ func TestCheckToken(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name      string
+		scopes    []identity.Permission
 		life      time.Duration
 		want, why string
 	}{
-		{"ci", time.Hour, "", ""},
-		{"ci", time.Minute, "", "the shortest"},
-		{"ci", identity.MaxTokenLife, "", "the longest"},
-		{" ", 2 * identity.MaxTokenLife, "name expires_in_seconds", "every wrong field is named"},
-		{"ci", time.Minute - 1, "expires_in_seconds", "too short"},
-		{"ci", -time.Hour, "expires_in_seconds", "over before it began"},
-		{strings.Repeat("x", 101), time.Hour, "name", "too long"},
-		{"a\x00", time.Hour, "name", "Postgres refuses NUL"},
+		{"ci", nil, time.Hour, "", ""},
+		{"ci", nil, time.Minute, "", "the shortest"},
+		{"ci", nil, identity.MaxTokenLife, "", "the longest"},
+		{"ci", identity.AllPermissions(), time.Hour, "", "every permission is a scope"},
+		{"ci", []identity.Permission{"clusters:read", "clusters:all", ""}, time.Hour, "scopes[1] scopes[2]", "what is no permission is named"},
+		{"ci", []identity.Permission{}, time.Hour, "scopes", "a token that may do nothing is a mistake"},
+		{" ", nil, 2 * identity.MaxTokenLife, "name expires_in_seconds", "every wrong field is named"},
+		{"ci", nil, time.Minute - 1, "expires_in_seconds", "too short"},
+		{"ci", nil, -time.Hour, "expires_in_seconds", "over before it began"},
+		{strings.Repeat("x", 101), nil, time.Hour, "name", "too long"},
+		{"a\x00", nil, time.Hour, "name", "Postgres refuses NUL"},
 	} {
-		if got := names(identity.CheckToken(tc.name, tc.life)); got != tc.want {
-			t.Errorf("CheckToken(%q, %s): %q, want %q: %s", tc.name, tc.life, got, tc.want, tc.why)
+		if got := names(identity.CheckToken(tc.name, tc.scopes, tc.life)); got != tc.want {
+			t.Errorf("CheckToken(%q, %v, %s): %q, want %q: %s", tc.name, tc.scopes, tc.life, got, tc.want, tc.why)
 		}
 	}
 }

@@ -22,6 +22,11 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"platform_keys.certificate": "public",
 		"join_tokens.hash":          "a digest of something random",
 		"tokens.hash":               "a digest of something random",
+		"sessions.hash":             "a digest of something random",
+		"invitations.hash":          "a digest of something random",
+		"signups.hash":              "a digest of something random",
+		"password_resets.hash":      "a digest of something random",
+		"mails.sealed":              "sealed under the data key mails",
 
 		"idempotency_keys.request_hash": "a digest",
 		"idempotency_keys.body":         "an answer of the API, kept for a day",

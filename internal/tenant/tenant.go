@@ -19,6 +19,12 @@ type (
 	UserID string
 	// TokenID names an API token; it is not the token's secret.
 	TokenID string
+	// SessionID names a browser or command line that is logged in.
+	SessionID string
+	// InvitationID names an invitation to an organization.
+	InvitationID string
+	// MailID names a mail that is sent to a person.
+	MailID string
 	// ClusterID names a cluster and its control plane.
 	ClusterID string
 	// PoolID names a node pool.
@@ -36,6 +42,15 @@ func NewUserID() UserID { return UserID(newID("usr-")) }
 
 // NewTokenID returns an identifier that was never used before.
 func NewTokenID() TokenID { return TokenID(newID("tok-")) }
+
+// NewSessionID returns an identifier that was never used before.
+func NewSessionID() SessionID { return SessionID(newID("ses-")) }
+
+// NewInvitationID returns an identifier that was never used before.
+func NewInvitationID() InvitationID { return InvitationID(newID("inv-")) }
+
+// NewMailID returns an identifier that was never used before.
+func NewMailID() MailID { return MailID(newID("mail-")) }
 
 // NewClusterID returns an identifier that was never used before.
 func NewClusterID() ClusterID { return ClusterID(newID("kc-")) }

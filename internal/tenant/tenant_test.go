@@ -14,6 +14,7 @@ func TestIdentifiers(t *testing.T) {
 	for _, id := range []string{
 		string(tenant.NewOrganizationID()), string(tenant.NewUserID()), string(tenant.NewTokenID()),
 		string(tenant.NewClusterID()), string(tenant.NewPoolID()), string(tenant.NewNodeID()),
+		string(tenant.NewSessionID()), string(tenant.NewInvitationID()), string(tenant.NewMailID()),
 	} {
 		if !label.MatchString(id) {
 			t.Errorf("%q is not a prefix and a lower-case ULID", id)

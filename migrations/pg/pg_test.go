@@ -69,6 +69,9 @@ func TestEveryTableIsHeld(t *testing.T) {
 		"keystore":         "one row: what seals the data keys; marina_app may not even read it",
 		"keystore_keys":    "data keys of the installation; marina_app may not even read it",
 		"platform_keys":    "keys of the installation; marina_app may not even read it",
+		"signups":          "people who are nobody yet; marina_app may not even read it",
+		"password_resets":  "a person's, who may be a member of many; marina_app may not even read it",
+		"mails":            "a person's may be of no organization; marina_app may not even read it",
 	}
 	type table struct {
 		name                 string
@@ -126,6 +129,10 @@ func TestOrganizationsAreApart(t *testing.T) {
 	np, nd, usr := tenant.NewPoolID(), tenant.NewNodeID(), tenant.NewUserID()
 	err := db.AsLogin(t.Context(), func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "INSERT INTO users (id, organization_id, email, password_hash) VALUES ($1, $2, 'a@b.test', 'x')", usr, theirs)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), "INSERT INTO memberships (organization_id, user_id, role) VALUES ($1, $2, 'owner')", theirs, usr)
 		return err
 	})
 	if err != nil {
@@ -133,9 +140,10 @@ func TestOrganizationsAreApart(t *testing.T) {
 	}
 	err = db.AsTenant(t.Context(), theirs, func(tx pgx.Tx) error {
 		for q, args := range map[string][]any{
-			"INSERT INTO tokens (id, organization_id, user_id, name, hash, expires_at) VALUES ($1, $2, $3, 'ci', '\\x01', now())": {tenant.NewTokenID(), theirs, usr},
-			"INSERT INTO idempotency_keys (organization_id, key, request_hash) VALUES ($1, 'k', '\\x01')":                         {theirs},
-			"INSERT INTO pools (id, organization_id, cluster_id, name, size, count) VALUES ($1, $2, $3, 'p', 'small', 1)":         {np, theirs, kc},
+			"INSERT INTO tokens (id, organization_id, user_id, name, hash, expires_at) VALUES ($1, $2, $3, 'ci', '\\x01', now())":                                                   {tenant.NewTokenID(), theirs, usr},
+			"INSERT INTO idempotency_keys (organization_id, key, request_hash) VALUES ($1, 'k', '\\x01')":                                                                           {theirs},
+			"INSERT INTO invitations (id, organization_id, email, role, hash, invited_by, created_at, expires_at) VALUES ($1, $2, 'c@b.test', 'viewer', '\\x01', $3, now(), now())": {tenant.NewInvitationID(), theirs, usr},
+			"INSERT INTO pools (id, organization_id, cluster_id, name, size, count) VALUES ($1, $2, $3, 'p', 'small', 1)":                                                           {np, theirs, kc},
 		} {
 			if _, err := tx.Exec(t.Context(), q, args...); err != nil {
 				return fmt.Errorf("%s: %w", q, err)
@@ -157,7 +165,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	tables := []string{"organizations", "users", "tokens", "idempotency_keys", "clusters", "pools", "nodes", "outbox", "audit_log"}
+	tables := []string{"organizations", "users", "memberships", "invitations", "tokens", "idempotency_keys", "clusters", "pools", "nodes", "outbox", "audit_log"}
 	for org, want := range map[tenant.OrganizationID]int{theirs: 1, ours: 0} {
 		err := db.AsTenant(t.Context(), org, func(tx pgx.Tx) error {
 			for _, table := range tables {
@@ -182,6 +190,18 @@ func TestOrganizationsAreApart(t *testing.T) {
 		},
 		"another organization's keys cannot be read": func(tx pgx.Tx) (pgconn.CommandTag, error) {
 			return tx.Exec(t.Context(), "SELECT sealed FROM cluster_keys")
+		},
+		"a password's hash cannot be read": func(tx pgx.Tx) (pgconn.CommandTag, error) {
+			return tx.Exec(t.Context(), "SELECT password_hash FROM users")
+		},
+		"a mail cannot be read": func(tx pgx.Tx) (pgconn.CommandTag, error) {
+			return tx.Exec(t.Context(), "SELECT sealed FROM mails")
+		},
+		"a session cannot be read": func(tx pgx.Tx) (pgconn.CommandTag, error) {
+			return tx.Exec(t.Context(), "SELECT hash FROM sessions")
+		},
+		"nobody can be made a member": func(tx pgx.Tx) (pgconn.CommandTag, error) {
+			return tx.Exec(t.Context(), "INSERT INTO memberships (organization_id, user_id, role) VALUES ($1, $2, 'owner')", ours, usr)
 		},
 		"the installation's keys cannot be read": func(tx pgx.Tx) (pgconn.CommandTag, error) {
 			return tx.Exec(t.Context(), "SELECT sealed FROM platform_keys")

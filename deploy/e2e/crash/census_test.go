@@ -21,7 +21,7 @@ import (
 )
 
 // remembering are the tables of what was: nothing in them is ever removed at once.
-var remembering = []string{"audit_log", "goose_db_version", "idempotency_keys", "outbox", "tokens"}
+var remembering = []string{"audit_log", "goose_db_version", "idempotency_keys", "mails", "outbox", "sessions", "signups", "tokens"}
 
 // census lists everything of an installation that belongs to a cluster, a pool or a
 // node: containers, processes in them, mounts, links, cgroups, sockets, files, rows.
