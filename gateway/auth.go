@@ -42,17 +42,23 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		s.refuse(ctx, identity.ErrBadToken)
 		return
 	}
-	c, err := s.identity.Authenticate(ctx.Context(), postgres.Request{
+	asked := postgres.Request{
 		Secret: hash, Organization: tenant.OrganizationID(ctx.Header(organizationHeader)), Address: address(ctx.Context()), At: s.now(),
-	})
+	}
+	c, err := s.identity.Authenticate(ctx.Context(), asked)
 	if err != nil {
 		s.refuse(ctx, err)
 		return
 	}
 	knownCaller(ctx.Context(), c)
+	p := ctx.Operation().Metadata[permissionKey].(identity.Permission)
 	still := func(ctx context.Context) error {
-		_, err := s.identity.Authenticate(ctx, hash, s.now())
-		return err
+		asked.Organization, asked.Again, asked.At = c.Organization, true, s.now()
+		c, err := s.identity.Authenticate(ctx, asked)
+		if err != nil {
+			return err
+		}
+		return permitted(c, p)
 	}
 	next(huma.WithValue(huma.WithValue(ctx, callerKey{}, c), stillKey{}, still))
 }

@@ -5,11 +5,15 @@ package gateway_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/marina-cloud/marina/gateway"
+	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/gateway/live"
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
@@ -183,20 +187,38 @@ func TestStreamOfACluster(t *testing.T) {
 	w.ends()
 }
 
-// TestStreamEndsWithItsToken holds that whoever may not ask any more is told nothing.
-func TestStreamEndsWithItsToken(t *testing.T) {
+// TestStreamEndsWithItsSession holds that whoever may not ask any more is told nothing.
+func TestStreamEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	a, hub := startStreams(t)
 	ada := a.signUp(t, "ada@example.com")
 	c, _, _ := a.populate(ada.Organization, 0)
-	w := a.watch(t, ada, "")
-	w.expect("cluster "+string(c.ID), "synced ")
-	if got := a.do(t, "DELETE", "/v1/tokens/"+ada.Token.ID, "", ada.bearer()...); got.status != http.StatusNoContent {
-		t.Fatalf("revoke: %d %s", got.status, got.body)
+	for why, end := range map[string]func(account) error{
+		"who logged out": func(who account) error {
+			if got := a.do(t, "DELETE", "/v1/sessions/current", "", who.bearer()...); got.status != http.StatusNoContent {
+				return fmt.Errorf("log out: %d %s", got.status, got.body)
+			}
+			return nil
+		},
+		"who is no member any more": func(who account) error {
+			return a.db.AsTenant(t.Context(), ada.Organization, func(tx pgx.Tx) error {
+				_, err := tx.Exec(t.Context(), "DELETE FROM memberships WHERE user_id = $1", who.User)
+				return err
+			})
+		},
+	} {
+		t.Run(why, func(t *testing.T) {
+			who := a.member(t, ada.Organization, identity.Viewer)
+			w := a.watch(t, who, "")
+			w.expect("cluster "+string(c.ID), "synced ")
+			if err := end(who); err != nil {
+				t.Fatal(err)
+			}
+			a.changeCluster(c.ID, func(c *controlplane.Cluster) { c.Phase = controlplane.Degraded })
+			hub.Notify(event.Event{ID: why, Organization: ada.Organization, Cluster: c.ID, Subject: string(c.ID)})
+			w.ends()
+		})
 	}
-	a.changeCluster(c.ID, func(c *controlplane.Cluster) { c.Phase = controlplane.Degraded })
-	hub.Notify(event.Event{ID: "e", Organization: ada.Organization, Cluster: c.ID, Subject: string(c.ID)})
-	w.ends()
 }
 
 // TestStreamsLeaveRoom holds that those who watch take nothing from those who ask.

@@ -21,6 +21,7 @@ type Request struct {
 	Organization tenant.OrganizationID // that it names; empty: none
 	Address      string                // of the client
 	At           time.Time
+	Again        bool // it goes on since long: that chooses no organization
 }
 
 // Authenticate returns who holds the request's secret, and in which organization
@@ -67,12 +68,15 @@ func ofSession(ctx context.Context, tx pgx.Tx, r Request) (c identity.Caller, er
 		return c, identity.ErrNoOrganization
 	}
 	c.Permissions = c.Role.Permissions(nil)
-	moved := c.Organization != "" && c.Organization != chosen
+	moved := c.Organization != "" && c.Organization != chosen && !r.Again
 	if !moved && r.At.Sub(used) <= lastUsedStep {
 		return c, nil
 	}
-	const note = "UPDATE sessions SET last_used_at = $2, address = $3, organization_id = coalesce(nullif($4, ''), organization_id) WHERE id = $1"
-	if _, err := tx.Exec(ctx, note, c.Session, r.At, r.Address, c.Organization); err != nil {
+	const note = "UPDATE sessions SET last_used_at = $2, address = $3, organization_id = $4 WHERE id = $1"
+	if moved {
+		chosen = c.Organization
+	}
+	if _, err := tx.Exec(ctx, note, c.Session, r.At, r.Address, chosen); err != nil {
 		return c, fmt.Errorf("note use of session: %w", err)
 	}
 	if moved { // the next log-in begins there, too
