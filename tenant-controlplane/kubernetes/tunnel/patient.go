@@ -93,7 +93,11 @@ func (q *queue) send(ctx context.Context) {
 			err = ctx.Err()
 			continue
 		}
-		for p := q.next(); p != nil && err == nil; p = q.next() {
+		for err == nil {
+			p := q.next() // after an error none: it would be neither sent nor counted
+			if p == nil {
+				break
+			}
 			err = q.ProxyService_ProxyServer.Send(p)
 			q.leave(p)
 		}

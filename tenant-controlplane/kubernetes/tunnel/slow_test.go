@@ -17,6 +17,11 @@ func TestSlowReader(t *testing.T) {
 	startAgent(t, c, ca)
 	slow := await(t, func() (net.Conn, error) { return dial(t, c, flood) })
 	defer slow.Close()
+	// A client that does not speak first may lose what comes before it has noted that
+	// it is connected (konnectivity-client).
+	if _, err := slow.Write([]byte("go")); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.ReadFull(slow, make([]byte, 1)); err != nil {
 		t.Fatalf("control: what is sent arrives: %v", err)
 	}
@@ -55,7 +60,7 @@ func TestSlowReader(t *testing.T) {
 // connection.
 const much = 12 << 20
 
-// floodServer sends much to whoever connects, and then waits.
+// floodServer sends much to whoever connects and says something, and then waits.
 func floodServer(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -74,6 +79,9 @@ func floodServer(t *testing.T) string {
 			}
 			go func() {
 				defer conn.Close()
+				if _, err := io.ReadFull(conn, make([]byte, 2)); err != nil {
+					return
+				}
 				if _, err := conn.Write(make([]byte, much)); err == nil {
 					_, _ = io.Copy(io.Discard, conn)
 				}
