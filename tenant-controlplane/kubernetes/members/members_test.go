@@ -51,6 +51,7 @@ func TestFilter(t *testing.T) {
 		{dir, "system:node:", false, "a node has a name"},
 		{dir, "system:node:.", false, "the directory itself is no node"},
 		{dir, "system:node:../outside", false, "a name is no path"},
+		{dir, "system:node:web-1/../../outside", false, "however it begins"},
 		{filepath.Join(dir, "gone"), "system:node:web-1", false, "what cannot be looked up is not let in"},
 		{dir, "admin", true, "people are none of its business"},
 		{dir, "", true, "neither are requests of nobody"},
