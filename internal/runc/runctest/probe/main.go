@@ -5,6 +5,7 @@
 //	probe stubborn        for ever, also after SIGTERM
 //	probe exit CODE       says a last word on standard error and exits
 //	probe eat BYTES       takes memory and keeps it
+//	probe threads N       takes threads and keeps them
 //	probe spam BYTES      writes to standard output, then waits
 //	probe report FILE     writes a JSON report.Report to FILE, then waits
 package main
@@ -15,8 +16,10 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/marina-cloud/marina/internal/runc/runctest/report"
@@ -44,6 +47,9 @@ func main() {
 		}
 		<-term
 		fmt.Println(held[0])
+	case "threads":
+		threads(number())
+		<-term
 	case "spam":
 		line := strings.Repeat("x", 1023) + "\n"
 		for n := 0; n < number(); n += len(line) {
@@ -73,7 +79,7 @@ func tell(file string) {
 		ReadOnlyWrite: why(os.WriteFile("/run/readonly/file", nil, 0o600)),
 		Mount:         why(syscall.Mount("none", "/tmp", "tmpfs", 0, "")),
 		Unshare:       why(syscall.Unshare(syscall.CLONE_NEWUSER)),
-		Entries:       names("/"), Devices: names("/dev"),
+		Entries:       names("/"), Devices: names("/dev"), Namespaces: namespaces(), Mounts: mounts(),
 	}
 	r.Hostname, _ = os.Hostname()
 	ifaces, err := net.Interfaces()
@@ -125,6 +131,44 @@ func names(dir string) []string {
 		out = append(out, e.Name())
 	}
 	return out
+}
+
+// threads starts n threads. Where that is not allowed, the Go runtime says so and ends
+// the program.
+func threads(n int) {
+	var started sync.WaitGroup
+	for range n {
+		started.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			started.Done()
+			select {}
+		}()
+	}
+	started.Wait()
+	fmt.Println("so many threads:", n)
+}
+
+func namespaces() map[string]string {
+	m := map[string]string{}
+	for _, kind := range names("/proc/self/ns") {
+		m[kind], _ = os.Readlink("/proc/self/ns/" + kind)
+	}
+	return m
+}
+
+func mounts() map[string]string {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		panic(err)
+	}
+	m := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 5 {
+			m[f[4]] = f[5]
+		}
+	}
+	return m
 }
 
 func status() map[string]string {

@@ -11,6 +11,8 @@ type Report struct {
 	Entries     []string          // of /
 	Devices     []string          // of /dev
 	Environment []string
+	Namespaces  map[string]string // /proc/self/ns, by kind
+	Mounts      map[string]string // options of /proc/self/mountinfo, by where they are
 
 	// The errors of what it tried; empty where it worked.
 	RootWrite     string // make a file in /

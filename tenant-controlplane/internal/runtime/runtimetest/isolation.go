@@ -90,4 +90,66 @@ func isolation(t *testing.T, s suite) {
 	}) {
 		t.Errorf("devices: %v", r.Devices)
 	}
+	namespaces(t, r)
+	mounts(t, r)
+}
+
+// namespaces holds that the process shares none with the host, whoever may do what in
+// it.
+func namespaces(t *testing.T, r report.Report) {
+	for _, kind := range []string{"pid", "ipc", "uts", "mnt", "net", "cgroup"} {
+		host, err := os.Readlink("/proc/self/ns/" + kind)
+		if err != nil {
+			continue // the kernel has none of this kind
+		}
+		if own := r.Namespaces[kind]; own == "" || own == host {
+			t.Errorf("its %s namespace is %q, and the host's %q", kind, own, host)
+		}
+	}
+}
+
+// mounts holds what the process could not do even if it were root: its files' owners
+// and modes are not what protects the host.
+func mounts(t *testing.T, r report.Report) {
+	for at, want := range map[string][]string{
+		"/":             {"ro"},
+		"/dev":          {"ro", "nosuid", "noexec"},
+		"/proc":         {"nosuid", "noexec", "nodev"},
+		"/proc/sys":     {"ro"},
+		"/tmp":          {"nosuid", "noexec", "nodev"},
+		"/probe":        {"ro", "nosuid", "nodev"},
+		"/run/shared":   {"nosuid", "noexec", "nodev"},
+		"/run/readonly": {"ro", "nosuid", "noexec", "nodev"},
+	} {
+		options := strings.Split(r.Mounts[at], ",")
+		for _, o := range want {
+			if !slices.Contains(options, o) {
+				t.Errorf("%s is mounted with %q, want %s, too", at, r.Mounts[at], o)
+			}
+		}
+	}
+	for _, hidden := range []string{"/proc/kcore", "/proc/keys", "/proc/timer_list"} {
+		if _, err := os.Stat(hidden); err != nil {
+			continue // this kernel has none
+		}
+		if _, ok := r.Mounts[hidden]; !ok {
+			t.Errorf("%s of the host is not hidden", hidden)
+		}
+	}
+}
+
+// tooManyTasks: whoever has taken the process over makes no more threads than it may,
+// and the host's others have theirs.
+func tooManyTasks(t *testing.T, s suite) {
+	if err := s.runtime.Start(t.Context(), s.process("threads", "2000")); err != nil {
+		t.Fatal(err)
+	}
+	s.until(t, "dead", dead)
+	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(log), "failed to create new OS thread") {
+		t.Errorf("a process with 2000 threads ended otherwise than for want of them:\n%.400s", log)
+	}
 }

@@ -42,6 +42,7 @@ func Run(t *testing.T, p Place) {
 		"DeathIsSeen":        deathIsSeen,
 		"RestartsAreCounted": restartsAreCounted,
 		"OutOfMemoryIsSaid":  outOfMemoryIsSaid,
+		"TooManyTasks":       tooManyTasks,
 		"StopWithoutMercy":   stopWithoutMercy,
 		"StopTakesNoPart":    stopTakesNoPart,
 		"BadProcess":         badProcess,
