@@ -94,6 +94,21 @@ func TestSafety(t *testing.T) {
 			t.Errorf("%s is missing: %s", must.flag, must.why)
 		}
 	}
+	// What would make the API server call somebody by itself. Who adds one of them adds
+	// how it gets out (package egress) and an attack on it, too.
+	for _, f := range stack.APIServer {
+		for _, calls := range []string{
+			"--audit-webhook-", "--authorization-webhook-", "--authorization-config", "--authentication-token-webhook-", "--oidc-",
+			"--tracing-config-file", "--admission-control-config-file", "--cloud-",
+		} {
+			if strings.HasPrefix(f, calls) {
+				t.Errorf("%s makes the API server call out", f)
+			}
+		}
+	}
+	if strings.Contains(string(kube.Files(example, controlplane.Small())["authentication.yaml"]), "jwt") {
+		t.Error("the API server asks an issuer for its keys")
+	}
 	for _, flags := range [][]string{stack.APIServer, stack.ControllerManager, stack.Scheduler} {
 		names := make(map[string]bool)
 		for _, f := range flags {
