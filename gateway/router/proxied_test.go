@@ -80,36 +80,69 @@ func TestTrustedProxies(t *testing.T) {
 }
 
 // TestFloodThroughAProxy: those whom a trusted proxy speaks for have their shares as if
-// it were not there.
+// it were not there. Whoever has a network of IPv6 has one share with all its addresses.
 func TestFloodThroughAProxy(t *testing.T) {
 	t.Parallel()
 	const proxy, places = 1, 20
-	w := start(t, func(c *router.Config) {
-		trusting(proxy)(c)
-		c.MaxConnections = places
-	})
-	c, other := newCluster(t).serveAPI(t, echo).publish(t, w), newCluster(t).serveAPI(t, echo).publish(t, w)
-	speak := func(client byte, of *cluster) func() (*tls.Conn, error) {
-		return func() (*tls.Conn, error) {
-			raw, err := w.dialFrom(t, address(proxy))
+	for name, tc := range map[string]struct {
+		header  string
+		address func(n int) string // of the flood's n-th connection
+		other   string             // somebody else's address
+	}{
+		"IPv4": {"PROXY TCP4 %s 203.0.113.1 7 443\r\n", func(int) string { return "198.51.100.1" }, "198.51.100.2"},
+		"IPv6": {"PROXY TCP6 %s 2001:db8::1 7 443\r\n", func(n int) string { return fmt.Sprintf("2001:db8:0:1::%x", n) }, "2001:db8:0:2::1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t, func(c *router.Config) {
+				trusting(proxy)(c)
+				c.MaxConnections = places
+			})
+			var clusters []*cluster // so many that no name's places are at stake
+			for range 6 {
+				clusters = append(clusters, newCluster(t).serveAPI(t, echo).publish(t, w))
+			}
+			speak := func(client string, of *cluster) (*tls.Conn, error) {
+				raw, err := w.dialFrom(t, address(proxy))
+				if err != nil {
+					return nil, err
+				}
+				if _, err := fmt.Fprintf(raw, tc.header, client); err != nil {
+					return nil, err
+				}
+				conn := tls.Client(raw, of.client())
+				return conn, conn.Handshake()
+			}
+			n := 0
+			carried := flood(t, func() (*tls.Conn, error) {
+				n++
+				return speak(tc.address(n), clusters[n%len(clusters)])
+			})
+			if carried != places/2 {
+				t.Errorf("%d connections of one client are carried, want half of all", carried)
+			}
+			conn, err := speak(tc.other, clusters[0])
 			if err != nil {
-				return nil, err
+				t.Fatalf("control: another client behind the same proxy: %v", err)
 			}
-			if _, err := fmt.Fprintf(raw, "PROXY TCP4 198.51.100.%d 203.0.113.1 7 443\r\n", client); err != nil {
-				return nil, err
-			}
-			conn := tls.Client(raw, of.client())
-			return conn, conn.Handshake()
-		}
+			ask(t, conn, "hello")
+		})
 	}
-	if n := flood(t, speak(1, c)); n != places/2 {
-		t.Errorf("%d connections of one client are carried, want half of all", n)
+}
+
+// TestEndlessHeader: what a trusted proxy says of its client is read up to where it has
+// to end, and not for as long as the time lasts.
+func TestEndlessHeader(t *testing.T) {
+	t.Parallel()
+	w := start(t, trusting(1))
+	conn, err := w.dialFrom(t, address(1))
+	check(t, err)
+	_, err = conn.Write([]byte("PROXY TCP4 " + strings.Repeat("1", 200)))
+	check(t, err)
+	eventually(t, "it is refused", func() bool { return w.Stats().Refused["no-proxy-header"]+w.Stats().Refused["slow-hello"] == 1 })
+	if n := w.Stats().Refused["no-proxy-header"]; n != 1 {
+		t.Error("it was waited for until its time was over")
 	}
-	conn, err := speak(2, other)()
-	if err != nil {
-		t.Fatalf("control: another client behind the same proxy: %v", err)
-	}
-	ask(t, conn, "hello")
 }
 
 // TestSilentProxy: a proxy that says nothing is not waited for any longer than others.
