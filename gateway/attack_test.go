@@ -90,6 +90,28 @@ func TestFloodFromOneAddress(t *testing.T) {
 	}
 }
 
+// TestFloodFromOneNetwork: a customer of a provider has a network of IPv6, and is one
+// client with all of its addresses.
+func TestFloodFromOneNetwork(t *testing.T) {
+	t.Parallel()
+	a := startWith(t, func(d *gateway.Deps) {
+		behindProxy(d)
+		d.Limits.Address = gateway.Rate{PerSecond: 0.01, Burst: 10}
+	})
+	served := 0
+	for n := range 20 {
+		if a.do(t, "GET", "/v1/options", "", from(fmt.Sprintf("2001:db8:0:1::%x", n+1))...).status == http.StatusOK {
+			served++
+		}
+	}
+	if served != 10 {
+		t.Errorf("%d requests of one network were served, want 10", served)
+	}
+	if got := a.do(t, "GET", "/v1/options", "", from("2001:db8:0:2::1")...); got.status != http.StatusOK {
+		t.Errorf("control: another network is answered %d", got.status)
+	}
+}
+
 // TestFloodOfOneOrganization: an organization has one share, with however many
 // tokens and from however many addresses.
 func TestFloodOfOneOrganization(t *testing.T) {
@@ -163,12 +185,13 @@ func TestSlowRequestsOfOne(t *testing.T) {
 					}
 				})
 			}
-			wait := time.After(20 * time.Second)
+			wait, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
 			for range 4 {
 				for what, c := range map[string]chan struct{}{"refused": refused, "worked on": entered} {
 					select {
 					case <-c:
-					case <-wait:
+					case <-wait.Done():
 						t.Errorf("fewer than 4 of 8 requests are %s", what)
 					}
 				}
@@ -385,6 +408,31 @@ func TestSilentConnections(t *testing.T) {
 	}
 	if s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 {
 		t.Errorf("the server lets a client that does not read, that is idle, or that sends endless headers hold it up: %+v", s)
+	}
+}
+
+// TestSlowBody: a body that does not arrive is not waited for.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	c, err := net.Dial("tcp", a.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("a body that stops is answered %s, want 408", resp.Status)
 	}
 }
 

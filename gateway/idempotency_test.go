@@ -39,6 +39,11 @@ func TestIdempotencyKey(t *testing.T) {
 	if hers.body == first.body || hers.header.Get(replayed) != "" {
 		t.Errorf("another organization was answered %s", hers.body)
 	}
+	for who, first := range map[*account]answer{&ada: first, &eve: hers} {
+		if again := post(*who, "k", `{"name":"a"}`); again.body != first.body || again.header.Get(replayed) != "true" {
+			t.Errorf("where another organization has the same key, replayed %s, first %s", again.body, first.body)
+		}
+	}
 
 	// A refusal is an answer, too.
 	taken := post(ada, "taken", `{"name":"a"}`)
