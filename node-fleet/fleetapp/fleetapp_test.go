@@ -21,11 +21,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -440,6 +442,69 @@ func TestJoinRefuses(t *testing.T) {
 	status, _, text := m.json(t, join.PathJoin, m.request(t, ticket))
 	if status != http.StatusUnauthorized || !strings.Contains(text, "was used before") {
 		t.Errorf("a token used twice: %d %s", status, text)
+	}
+}
+
+// TestFewJoinsAtATime: whoever tries to join again and again asks the database few
+// questions at a time, and everybody is answered.
+func TestFewJoinsAtATime(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	f.pool("web", 1)
+	_, ticket := f.node()
+	m := f.machine(ticket)
+	guess := m.request(t, ticket)
+	guess.Token = "guess"
+	body, err := json.Marshal(guess)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const few, many = 8, 20
+	answered := make(chan string, many)
+	try := func() {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://nodes.marina.test"+join.PathJoin, bytes.NewReader(body))
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		answer, err := m.client.Do(r)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		answer.Body.Close()
+		answered <- strconv.Itoa(answer.StatusCode)
+	}
+	err = f.db.AsWorker(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "LOCK TABLE join_tokens IN ACCESS EXCLUSIVE MODE"); err != nil {
+			return err
+		}
+		for range many {
+			go try()
+		}
+		waiting, reached := 0, time.Time{}
+		for begun := time.Now(); time.Since(begun) < 8*time.Second && (reached.IsZero() || time.Since(reached) < 200*time.Millisecond); {
+			// A reading lock is that of a join, which looks whether a token is good.
+			const q = "SELECT count(*) FROM pg_locks WHERE relation = 'join_tokens'::regclass AND mode = 'AccessShareLock' AND NOT granted"
+			if err := tx.QueryRow(ctx, q).Scan(&waiting); err != nil {
+				return err
+			}
+			if waiting >= few && reached.IsZero() {
+				reached = time.Now()
+			}
+		}
+		if waiting != few {
+			t.Errorf("%d of %d joins are looked into at a time, want %d", waiting, many, few)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range many {
+		if got := <-answered; got != "401" {
+			t.Errorf("a guess is answered %s", got)
+		}
 	}
 }
 

@@ -137,14 +137,34 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestDecideGarbage has requests that cannot be read, or are signed with another key than
+// the one that they are for.
 func TestDecideGarbage(t *testing.T) {
 	t.Parallel()
-	for _, request := range []string{"", "x", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"} {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: pkix.Name{CommonName: "system:node:a", Organization: []string{"system:nodes"}},
+	}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: signed}))
+	signed[len(signed)-1] ^= 1
+	forged := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: signed}))
+	for request, want := range map[string]csr.Verdict{
+		good: csr.Approve, // control
+		"":   csr.Deny, "x": csr.Deny, "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n": csr.Deny,
+		forged: csr.Deny, good + good: csr.Deny,
+	} {
 		r := &certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request: []byte(request), SignerName: client, Username: "marina:bootstrap:a", Groups: []string{"system:bootstrappers"},
+			Usages: []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
 		}}
-		if got, _ := csr.Decide(r, &fleet.Node{Name: "a"}); got != csr.Deny {
-			t.Errorf("Decide of %q = %v, want Deny", request, got)
+		if got, why := csr.Decide(r, &fleet.Node{Name: "a"}); got != want {
+			t.Errorf("Decide of %q = %v (%s), want %v", request, got, why, want)
 		}
 	}
 }

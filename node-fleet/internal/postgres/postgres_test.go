@@ -422,6 +422,29 @@ func TestJoinToken(t *testing.T) {
 	}
 }
 
+// TestANodeIsOfOneCluster: whoever has a node's identity has credentials of its cluster
+// and of no other.
+func TestANodeIsOfOneCluster(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	n, _ := f.node(f.pool("web", 1), "web-1")
+	if got, _, err := f.Expected(ctx, f.cluster, n.ID); err != nil || got.ID != n.ID {
+		t.Errorf("control: Expected = %+v, %v", got, err)
+	}
+	if _, err := f.ExpectedByName(ctx, f.cluster, "web-1"); err != nil {
+		t.Errorf("control: ExpectedByName: %v", err)
+	}
+	for whose, org := range map[string]tenant.OrganizationID{"its owner's": f.by.Organization, "another's": fleettest.Organization(t, f.DB)} {
+		other := fleettest.Cluster(t, f.DB, org)
+		if _, _, err := f.Expected(ctx, other, n.ID); !errors.Is(err, fleet.ErrNotExpected) {
+			t.Errorf("Expected in a cluster of %s: %v, want ErrNotExpected", whose, err)
+		}
+		if _, err := f.ExpectedByName(ctx, other, "web-1"); !errors.Is(err, fleet.ErrNotExpected) {
+			t.Errorf("ExpectedByName in a cluster of %s: %v, want ErrNotExpected", whose, err)
+		}
+	}
+}
+
 func TestReleaseCluster(t *testing.T) {
 	t.Parallel()
 	f, ctx := newFixture(t), t.Context()
