@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -335,6 +336,10 @@ func removed(t *testing.T, s stolen) {
 	if err != nil {
 		t.Fatalf("control: a pod's connection: %v", err)
 	}
+	answers := bufio.NewReader(pod)
+	if status, err := askLive(pod, answers); err != nil {
+		t.Fatalf("control: a pod asks the API server: %s, %v", status, err)
+	}
 	tunnel, err := s.openTunnel(t)
 	if err != nil {
 		t.Fatalf("control: the machine's tunnel: %v", err)
@@ -369,12 +374,32 @@ func removed(t *testing.T, s stolen) {
 			t.Fatal("its watch goes on")
 		}
 	}
-	for what, c := range map[string]net.Conn{"a pod's connection": pod, "its tunnel": tunnel} {
-		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("%s stays open", what)
-		}
+	// A server ends silent connections by itself in the end: before that these have to.
+	if err := tunnel.SetReadDeadline(time.Now().Add(patience / 4)); err != nil {
+		t.Fatal(err)
 	}
+	if _, err := io.Copy(io.Discard, tunnel); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("its tunnel stays open")
+	}
+	eventually(t, "a pod's connection, which goes on asking, is cut", func() (bool, string) {
+		resp, err := askLive(pod, answers)
+		return err != nil, resp
+	})
+}
+
+// askLive asks the API server for its health over an open connection.
+func askLive(c net.Conn, answers *bufio.Reader) (status string, err error) {
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(c, "GET /livez HTTP/1.1\r\nHost: kubernetes\r\n\r\n"); err != nil {
+		return "", err
+	}
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.Status, err
 }
