@@ -258,6 +258,9 @@ func TestLimits(t *testing.T) {
 	t.Run("silence", func(t *testing.T) {
 		_, socket, _ := proxy(t, rules, func(_ *World, l *Limits) { l.Idle = 50 * time.Millisecond })
 		conn, _ := ask(t, socket, o.Addr().String())
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
 		if n, err := io.Copy(io.Discard, conn); n != 0 || err != nil {
 			t.Errorf("a silent connection ended with %d bytes, %v", n, err)
 		}
@@ -265,7 +268,10 @@ func TestLimits(t *testing.T) {
 	t.Run("life", func(t *testing.T) {
 		_, socket, _ := proxy(t, rules, func(_ *World, l *Limits) { l.Life = 50 * time.Millisecond })
 		conn, _ := ask(t, socket, o.Addr().String())
-		for echoes(conn) == nil { // however busy it is
+		for begun := time.Now(); echoes(conn) == nil; { // however busy it is
+			if time.Since(begun) > 20*time.Second {
+				t.Fatal("a connection lives on after its time")
+			}
 		}
 	})
 	t.Run("bytes", func(t *testing.T) {
