@@ -307,6 +307,9 @@ func TestNetwork(t *testing.T) {
 			}
 		}()
 	}
+	if own, host := namespaceOf(t, p.config.Home.NetworkNamespace()), namespaceOf(t, "/proc/thread-self/ns/net"); os.SameFile(own, host) {
+		t.Error("machines are on the host's own network: only the firewall keeps them from what listens there")
+	}
 	from := pathsOf(p.config.Home, a.Node).namespace()
 	for _, c := range []struct {
 		why, address string
@@ -339,6 +342,15 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%s: the refusal of %s took %s; it should be answered", c.why, c.address, took)
 		}
 	}
+}
+
+func namespaceOf(t *testing.T, path string) os.FileInfo {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
 }
 
 func TestTicket(t *testing.T) {
