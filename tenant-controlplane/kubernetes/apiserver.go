@@ -18,24 +18,34 @@ import (
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/config"
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/limits"
 	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/members"
+	"github.com/marina-cloud/marina/tenant-controlplane/kubernetes/revoked"
 )
 
 type apiServer struct {
 	options *options.ServerRunOptions
 	members *members.Directory
+	revoked *revoked.List // nil: every credential is good until it ends
 	limits  config.Limits
 }
 
-func newAPIServer(flags []string, m *members.Directory, l config.Limits) (*apiServer, error) {
+func newAPIServer(c config.Config, m *members.Directory) (*apiServer, error) {
+	a := &apiServer{members: m, limits: c.Limits}
+	if c.Revoked != "" {
+		var err error
+		if a.revoked, err = revoked.At(c.Revoked, revoked.UsesIn(c.Uses)); err != nil {
+			return nil, err
+		}
+	}
 	o := options.NewServerRunOptions()
 	// First of all, so that nothing else is asked about what is refused anyway.
-	limits.Register(o.Admission.GenericAdmission.Plugins, l)
+	limits.Register(o.Admission.GenericAdmission.Plugins, c.Limits)
 	order := &o.Admission.GenericAdmission.RecommendedPluginOrder
 	*order = append([]string{limits.PluginName}, *order...)
-	if err := parseFlags("kube-apiserver", o.Flags(), flags); err != nil {
+	if err := parseFlags("kube-apiserver", o.Flags(), c.APIServer); err != nil {
 		return nil, err
 	}
-	return &apiServer{options: o, members: m, limits: l}, nil
+	a.options = o
+	return a, nil
 }
 
 // run serves on l until ctx is done and requests have drained.
@@ -49,13 +59,14 @@ func (a *apiServer) run(ctx context.Context, l net.Listener) error {
 	if errs := completed.Validate(); len(errs) > 0 {
 		return fmt.Errorf("validate options: %w", utilerrors.NewAggregate(errs))
 	}
-	return serve(ctx, completed, a.members, a.limits.Audit)
+	return a.serve(ctx, completed)
 }
 
-// serve is upstream's app.Run with one handler more, which shuts out machines that
-// are no longer part of the cluster, behind authentication; and with a limited
+// serve is upstream's app.Run with two handlers more: one around all others, which
+// with the authenticator shuts out revoked credentials, and one behind authentication,
+// which shuts out machines that are no longer part of the cluster; and with a limited
 // audit log.
-func serve(ctx context.Context, o options.CompletedOptions, m *members.Directory, l config.Audit) error {
+func (a *apiServer) serve(ctx context.Context, o options.CompletedOptions) error {
 	klog.InfoS("Starting the API server", "version", utilversion.Get().GitVersion)
 	if o.InformerName == nil {
 		name, err := cache.NewInformerName("kube-apiserver")
@@ -72,9 +83,21 @@ func serve(ctx context.Context, o options.CompletedOptions, m *members.Directory
 	// client passes its handlers, and no other's.
 	first := c.Aggregator.GenericConfig
 	build := first.BuildHandlerChainFunc
-	first.BuildHandlerChainFunc = func(h http.Handler, c *server.Config) http.Handler { return build(m.Filter(h), c) }
+	first.BuildHandlerChainFunc = func(h http.Handler, c *server.Config) http.Handler {
+		h = build(a.members.Filter(h), c)
+		if a.revoked != nil {
+			h = a.revoked.Handler(h)
+		}
+		return h
+	}
+	if a.revoked != nil {
+		// The others have it, too: one of them answers reviews of tokens.
+		for _, auth := range []*server.AuthenticationInfo{&first.Authentication, &c.ApiExtensions.GenericConfig.Authentication, &c.KubeAPIs.ControlPlane.Generic.Authentication} {
+			auth.Authenticator = a.revoked.Authenticator(auth.Authenticator)
+		}
+	}
 	if b := first.AuditBackend; b != nil {
-		limited := audit.Limit(b, l) // one for all three servers
+		limited := audit.Limit(b, a.limits.Audit) // one for all three servers
 		first.AuditBackend, c.ApiExtensions.GenericConfig.AuditBackend, c.KubeAPIs.ControlPlane.Generic.AuditBackend = limited, limited, limited
 	}
 	completed, err := c.Complete()

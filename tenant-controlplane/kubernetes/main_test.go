@@ -40,7 +40,7 @@ func TestChoose(t *testing.T) {
 // wrong, and that all three can be built in one process.
 func TestFlags(t *testing.T) {
 	components := map[string]func([]string) error{
-		"kube-apiserver":          func(flags []string) error { _, err := newAPIServer(flags, nil, config.Limits{}); return err },
+		"kube-apiserver":          func(flags []string) error { _, err := newAPIServer(config.Config{APIServer: flags}, nil); return err },
 		"kube-controller-manager": func(flags []string) error { _, err := newControllerManager(flags); return err },
 		"kube-scheduler":          func(flags []string) error { _, err := newScheduler(flags); return err },
 	}

@@ -50,7 +50,7 @@ func runStack(path string) error {
 	collectLater(apiCtx)
 
 	nodes := members.At(c.Members)
-	api, err := newAPIServer(c.APIServer, nodes, c.Limits)
+	api, err := newAPIServer(c, nodes)
 	if err != nil {
 		return err
 	}

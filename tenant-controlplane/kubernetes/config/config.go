@@ -29,6 +29,10 @@ type Config struct {
 	// Members is the directory of package members; none: every certificate of a
 	// machine is good until it ends.
 	Members string `json:"members,omitempty"`
+	// Revoked is the directory of package revoked; none: every credential is good until
+	// it ends. Uses is where it notes when credentials are used; none: nowhere.
+	Revoked string `json:"revoked,omitempty"`
+	Uses    string `json:"uses,omitempty"`
 	Limits  Limits `json:"limits"`
 }
 
@@ -111,8 +115,10 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("listen.tcp: %s is not a loopback address", addr.Addr()))
 	}
 	errs = append(errs, socket("listen.unix", c.Listen.Unix), c.Limits.validate())
-	if c.Members != "" {
-		errs = append(errs, absolute("members", c.Members))
+	for field, dir := range map[string]string{"members": c.Members, "revoked": c.Revoked, "uses": c.Uses} {
+		if dir != "" {
+			errs = append(errs, absolute(field, dir))
+		}
 	}
 	if t := c.Tunnel; t != nil {
 		errs = append(errs,
