@@ -12,6 +12,7 @@ import (
 
 	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/tenant"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
 
 // told are the headers that say something about what was asked for.
@@ -43,6 +44,12 @@ func TestAuthorization(t *testing.T) {
 	hers, _, _ := a.populate(eve.Organization, 0)
 	var ci token
 	a.do(t, "POST", "/v1/tokens", `{"name":"ci"}`, ada.bearer()...).decode(t, http.StatusCreated, &ci)
+	cred, err := a.IssueCredential(t.Context(), ada.Organization, "", "", c.ID, controlplane.NewCredential{
+		Group: controlplane.AdminsGroup, Kind: controlplane.ForExec, Life: controlplane.ExecLife,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	tried := 0
 	for path, operations := range d.Paths {
 		for method, op := range operations {
@@ -56,7 +63,7 @@ func TestAuthorization(t *testing.T) {
 				continue
 			}
 			fill := func(cluster string) string {
-				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID).Replace(path)
+				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID)).Replace(path)
 			}
 			method := strings.ToUpper(method)
 			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
@@ -77,7 +84,7 @@ func TestAuthorization(t *testing.T) {
 			}
 			// What is another's looks like what never was.
 			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
-				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID())).Replace(path)
+				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID())).Replace(path)
 			nothing := a.do(t, method, never, body, asked...)
 			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
 				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,

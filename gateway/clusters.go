@@ -22,7 +22,14 @@ type Clusters interface {
 	List(ctx context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error)
 	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) error
 	Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error)
-	Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string) ([]byte, error)
+	// Kubeconfig issues a credential in a kubeconfig for the endpoint at server.
+	Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string, n controlplane.NewCredential) ([]byte, error)
+	IssueCredential(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, n controlplane.NewCredential) (controlplane.Issued, error)
+	Credentials(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]controlplane.Credential, error)
+	// Credential returns one of them, or controlplane.ErrNoCredential.
+	Credential(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.CredentialID) (controlplane.Credential, error)
+	// RevokeCredential returns when the cluster takes the credential no more.
+	RevokeCredential(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.CredentialID) error
 	// Metrics returns what the control plane shows, in Prometheus' text format.
 	Metrics(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error)
 	// Logs returns what sends a component's log to a reader. Whoever calls Logs
@@ -100,8 +107,6 @@ func (s *server) registerClusters(api huma.API) {
 	huma.Register(api, needs(identity.ClustersRead, operation("getCluster", http.MethodGet, "/v1/clusters/{cluster_id}", "Clusters", "Show a cluster", http.StatusOK, 401, 404)), s.getCluster)
 	huma.Register(api, needs(identity.ClustersDelete, operation("deleteCluster", http.MethodDelete, "/v1/clusters/{cluster_id}", "Clusters",
 		"Delete a cluster, its nodes and all that is in it", http.StatusAccepted, 401, 404)), s.deleteCluster)
-	huma.Register(api, documented(needs(identity.ClustersUse, operation("getKubeconfig", http.MethodGet, "/v1/clusters/{cluster_id}/kubeconfig", "Clusters",
-		"Get a kubeconfig with a fresh client certificate", http.StatusOK, 401, 404, 409)), "application/yaml", &huma.Schema{Type: huma.TypeString}), s.kubeconfig)
 }
 
 func (s *server) listClusters(ctx context.Context, in *PageInput) (*pageOutput[clusterView], error) {
@@ -145,13 +150,4 @@ func (s *server) deleteCluster(ctx context.Context, in *ClusterPath) (*clusterOu
 	}
 	c.Deleting = true
 	return &clusterOutput{s.viewCluster(c)}, nil
-}
-
-func (s *server) kubeconfig(ctx context.Context, in *ClusterPath) (*document, error) {
-	who := caller(ctx)
-	data, err := s.Clusters.Kubeconfig(ctx, who.Organization, string(who.User), address(ctx), in.cluster(), s.Kubectl())
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	return &document{ContentType: "application/yaml", Body: data}, nil
 }

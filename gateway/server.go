@@ -98,6 +98,7 @@ func New(d Deps) http.Handler {
 	s.registerSessions(private)
 	s.registerTokens(private)
 	s.registerClusters(private)
+	s.registerCredentials(private)
 	s.registerEvents(private)
 	s.registerStream(private)
 	s.registerObserve(private)

@@ -28,6 +28,8 @@ type world struct {
 	nodes    []fleet.Node
 	events   []event.Event
 
+	credentials []controlplane.Credential
+
 	left   atomic.Int64                // readers of logs who followed and left
 	quota  int                         // of clusters of an organization; 0: none
 	before func(context.Context) error // called in every Create, without the lock
@@ -114,17 +116,71 @@ func (w *world) Events(_ context.Context, org tenant.OrganizationID, id tenant.C
 	return some(w.events, of, func(e event.Event) string { return e.ID }, after, limit), nil
 }
 
-func (w *world) Kubeconfig(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, server string) ([]byte, error) {
+func (w *world) Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string, n controlplane.NewCredential) ([]byte, error) {
+	if _, err := w.IssueCredential(ctx, org, actor, address, id, n); err != nil {
+		return nil, err
+	}
+	return []byte("server: " + server + "\n"), nil
+}
+
+func (w *world) IssueCredential(_ context.Context, org tenant.OrganizationID, actor, _ string, id tenant.ClusterID, n controlplane.NewCredential) (controlplane.Issued, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c, err := w.cluster(org, id)
 	if err != nil {
-		return nil, err
+		return controlplane.Issued{}, err
+	}
+	if err := n.Validate(); err != nil {
+		return controlplane.Issued{}, err
 	}
 	if !c.Usable() {
-		return nil, controlplane.ErrNotRunning
+		return controlplane.Issued{}, controlplane.ErrNotRunning
 	}
-	return []byte("server: " + server + "\n"), nil
+	now := time.Now()
+	i := controlplane.Issued{
+		Credential: controlplane.Credential{
+			ID: tenant.NewCredentialID(), Organization: org, Cluster: id, Holder: n.Holder, IssuedBy: actor, Kind: n.Kind, User: n.User, Groups: []string{n.Group},
+			IssuedAt: now, ExpiresAt: now.Add(n.Life),
+		},
+		ClusterName: c.Name, ServerName: string(id) + ".test", Authority: []byte("CA"), Certificate: []byte("CERT"), Key: []byte("KEY"),
+	}
+	w.credentials = append(w.credentials, i.Credential)
+	return i, nil
+}
+
+func (w *world) Credentials(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]controlplane.Credential, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, id); err != nil {
+		return nil, err
+	}
+	of := func(c controlplane.Credential) bool { return c.Cluster == id }
+	return some(w.credentials, of, func(c controlplane.Credential) string { return string(c.ID) }, after, limit), nil
+}
+
+func (w *world) Credential(_ context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.CredentialID) (controlplane.Credential, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.credentials {
+		if c.Organization == org && c.Cluster == cluster && c.ID == id {
+			return c, nil
+		}
+	}
+	return controlplane.Credential{}, controlplane.ErrNoCredential
+}
+
+func (w *world) RevokeCredential(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, id tenant.CredentialID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.credentials, func(c controlplane.Credential) bool {
+		return c.Organization == org && c.Cluster == cluster && c.ID == id
+	})
+	if i < 0 {
+		return controlplane.ErrNoCredential
+	}
+	now := time.Now()
+	w.credentials[i].RevokedAt = &now
+	return nil
 }
 
 func (w *world) Metrics(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error) {

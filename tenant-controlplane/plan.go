@@ -13,6 +13,7 @@ type Seen struct {
 	Keys     bool      // the authorities and keys are issued
 	Sealed   bool      // nothing of that can be unsealed just now, nor anything else be sealed; Health was not asked for
 	Prepared bool      // directories, unsealed key files, configuration and the sockets that this program serves are as they should be
+	Undenied bool      // the API server does not find all the credentials that are revoked
 	Etcd     ProcessSeen
 	Stack    ProcessSeen
 	Route    bool // the router knows the way
@@ -59,6 +60,7 @@ type Step interface{ step() }
 type (
 	IssueKeys       struct{} // authorities and keys, sealed
 	Prepare         struct{} // directories, unsealed key files, configuration, the sockets that this program serves
+	Deny            struct{} // tell the API server which credentials are revoked
 	StartEtcd       struct{} // also replaces an outdated one
 	StartStack      struct{}
 	PublishRoute    struct{}
@@ -83,6 +85,7 @@ type (
 
 func (IssueKeys) step()         {}
 func (Prepare) step()           {}
+func (Deny) step()              {}
 func (StartEtcd) step()         {}
 func (StartStack) step()        {}
 func (PublishRoute) step()      {}
@@ -191,6 +194,9 @@ func work(c Cluster, seen Seen) (steps []Step) {
 	if !seen.Keys || !seen.Prepared {
 		steps = append(steps, Prepare{})
 	}
+	if seen.Undenied { // before the stack starts
+		steps = append(steps, Deny{})
+	}
 	// The stack waits for etcd by itself, so nothing is waited for in between; but
 	// etcd, which is up in a moment, goes first: a client that finds nobody tries
 	// again only a second later.
@@ -218,6 +224,9 @@ func work(c Cluster, seen Seen) (steps []Step) {
 // needs lies ready. Nothing is judged, and the rest waits.
 func planSealed(c Cluster, seen Seen) (steps []Step) {
 	if seen.Prepared {
+		if seen.Undenied {
+			steps = append(steps, Deny{})
+		}
 		if !seen.Etcd.Running && seen.Etcd.startable(seen.At) {
 			steps = append(steps, StartEtcd{})
 		}

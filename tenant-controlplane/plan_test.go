@@ -60,6 +60,8 @@ func kinds(plan steps) (out []string) {
 			out = append(out, "issue")
 		case controlplane.Prepare:
 			out = append(out, "prepare")
+		case controlplane.Deny:
+			out = append(out, "deny")
 		case controlplane.StartEtcd:
 			out = append(out, "start etcd")
 		case controlplane.StartStack:
@@ -123,6 +125,9 @@ func TestPlan(t *testing.T) {
 		"SealedDeletes":     {"taking away needs no keys", func() cluster { c := in(controlplane.Deleting); c.Deleting = true; return c }(), seen{At: noon, Sealed: true}, takeAway},
 		"SealedHangs":       {"one that does not answer is not replaced: it was not asked", in(controlplane.Running, controlplane.APIServerReady), sealed(func(*seen) {}), []string{"conditions"}},
 		"SealedStarts":      {"what died is started again when all lies ready", told, sealed(func(s *seen) { s.Stack = dead(0, time.Second) }), []string{"start stack"}},
+		"SealedDenies":      {"what is revoked needs no keys", told, sealed(func(s *seen) { s.Undenied = true }), []string{"deny"}},
+		"Denies":            {"a credential was revoked", in(controlplane.Running), with(whole(), func(s *seen) { s.Undenied = true }), []string{"deny"}},
+		"DeniesFirst":       {"before the stack starts", in(controlplane.Degraded), with(whole(), func(s *seen) { s.Undenied, s.Stack = true, dead(0, time.Second) }), []string{"deny", "start stack"}},
 		"SealedAfterReboot": {"what has to be unsealed first waits", told, sealed(func(s *seen) { s.Prepared, s.Etcd, s.Stack = false, dead(0, time.Second), dead(0, time.Second) }), nil},
 		"Unsealed":          {"the condition goes when the store answers", told, whole(), []string{"conditions"}},
 		"First": {
@@ -449,7 +454,7 @@ func anySeen(t *rapid.T) seen {
 		}
 		return p
 	}
-	s := seen{At: noon, Keys: flag("keys"), Prepared: flag("prepared"), Route: flag("route"), Etcd: process("etcd"), Stack: process("stack")}
+	s := seen{At: noon, Keys: flag("keys"), Prepared: flag("prepared"), Undenied: flag("undenied"), Route: flag("route"), Etcd: process("etcd"), Stack: process("stack")}
 	s.Health = controlplane.Health{Bootstrapped: flag("bootstrapped")}
 	return respond(s)
 }
@@ -478,6 +483,11 @@ func do(t *rapid.T, c cluster, s seen, step controlplane.Step) (cluster, seen) {
 			t.Fatal("prepared without keys")
 		}
 		s.Prepared = true
+	case controlplane.Deny:
+		if !s.Prepared {
+			t.Fatal("there is nowhere to deny credentials")
+		}
+		s.Undenied = false
 	case controlplane.StartEtcd:
 		if !s.Prepared {
 			t.Fatal("etcd started on nothing")
@@ -486,6 +496,9 @@ func do(t *rapid.T, c cluster, s seen, step controlplane.Step) (cluster, seen) {
 	case controlplane.StartStack:
 		if !s.Prepared {
 			t.Fatal("stack started on nothing")
+		}
+		if s.Undenied {
+			t.Fatal("stack started before it could know which credentials are revoked")
 		}
 		s.Stack = start
 	case controlplane.StopEtcd:

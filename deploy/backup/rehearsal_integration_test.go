@@ -411,7 +411,7 @@ func expectMode(t *testing.T, file string, want os.FileMode) {
 
 func (r *rehearsal) kubeconfig(id string) []byte {
 	r.Helper()
-	data, err := r.marina.Client.Kubeconfig(r.Context(), id)
+	data, err := r.marina.Client.Kubeconfig(r.Context(), id, 0)
 	if err != nil {
 		r.Fatal(err)
 	}

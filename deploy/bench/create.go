@@ -64,7 +64,7 @@ func create(ctx context.Context, m *measurement) (err error) {
 func reach(ctx context.Context, c *client.Client, id string) (*kubernetes.Clientset, error) {
 	var kubeconfig []byte
 	err := until(ctx, func() (bool, error) {
-		data, err := c.Kubeconfig(ctx, id)
+		data, err := c.Kubeconfig(ctx, id, 0)
 		if client.IsCode(err, "cluster_not_running") {
 			return false, nil
 		}

@@ -57,7 +57,7 @@ func openWays(ctx context.Context, i *installation.Installation, cluster string)
 	if err != nil {
 		return nil, closeAll, err
 	}
-	kubeconfig, err := i.Client.Kubeconfig(ctx, cluster)
+	kubeconfig, err := i.Client.Kubeconfig(ctx, cluster, 0)
 	if err != nil {
 		return nil, closeAll, err
 	}

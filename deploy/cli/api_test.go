@@ -26,9 +26,13 @@ type api struct {
 	pools    map[string]*client.Pool
 	nodes    []client.Node
 	events   []client.Event
-	boots    int // how often a new cluster or pool is asked for until it runs
-	outages  int // how many requests are answered with 503
-	next     int
+
+	credentials []client.Credential
+	life        time.Duration // of new ones; 0: an hour
+	lives       []string      // of kubeconfigs that were asked for, in seconds
+	boots       int           // how often a new cluster or pool is asked for until it runs
+	outages     int           // how many requests are answered with 503
+	next        int
 }
 
 const (
@@ -79,8 +83,25 @@ func newAPI(t *testing.T) *api {
 	})
 	handle("GET /v1/clusters/{id}/kubeconfig", func(w http.ResponseWriter, r *http.Request) {
 		if a.cluster(w, r) != nil {
-			fmt.Fprint(w, "apiVersion: v1\nkind: Config\n")
+			a.lives = append(a.lives, r.URL.Query().Get("expires_in_seconds"))
+			fmt.Fprint(w, embedded)
 		}
+	})
+	handle("POST /v1/clusters/{id}/credentials", func(w http.ResponseWriter, r *http.Request) {
+		if k := a.cluster(w, r); k != nil {
+			answer(w, 201, a.issue(k.ID))
+		}
+	})
+	handle("GET /v1/clusters/{id}/credentials", func(w http.ResponseWriter, _ *http.Request) { page(w, a.credentials) })
+	handle("DELETE /v1/clusters/{id}/credentials/{credential}", func(w http.ResponseWriter, r *http.Request) {
+		for i := range a.credentials {
+			if now := time.Now(); a.credentials[i].ID == r.PathValue("credential") {
+				a.credentials[i].RevokedAt = &now
+				w.WriteHeader(204)
+				return
+			}
+		}
+		problem(w, 404, "credential_not_found", "There is no such credential. It may have ended.")
 	})
 	handle("GET /v1/clusters/{id}/events", func(w http.ResponseWriter, _ *http.Request) { page(w, a.events) })
 	handle("GET /v1/clusters/{id}/nodes", func(w http.ResponseWriter, _ *http.Request) { page(w, a.nodes) })
@@ -152,6 +173,28 @@ func (a *api) createPool(w http.ResponseWriter, r *http.Request) {
 	a.pools[p.ID] = p
 	a.populate(p)
 	answer(w, 201, p)
+}
+
+// embedded is a kubeconfig with a certificate in it.
+const embedded = `apiVersion: v1
+kind: Config
+current-context: demo
+contexts: [{name: demo, context: {cluster: demo, user: ada}}]
+clusters: [{name: demo, cluster: {server: "https://127.0.0.1:6443", tls-server-name: kc-1.test}}]
+users: [{name: ada, user: {client-certificate-data: Q0VSVA==, client-key-data: S0VZ}}]
+`
+
+// issue issues a credential; the certificate is the id.
+func (a *api) issue(cluster string) (x client.ExecCredential) {
+	c := client.Credential{ID: a.id("cred"), User: "ada@example.com", Groups: []string{"marina:admins"}, Kind: "exec", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+	if a.life != 0 {
+		c.ExpiresAt = time.Now().Add(a.life)
+	}
+	a.credentials = append(a.credentials, c)
+	x.APIVersion, x.Kind = "client.authentication.k8s.io/v1", "ExecCredential"
+	x.Spec.Cluster.Server, x.Spec.Cluster.ServerName, x.Spec.Cluster.Authority = "https://127.0.0.1:6443", cluster+".test", []byte("CA")
+	x.Status.Expires, x.Status.Certificate, x.Status.Key = c.ExpiresAt, c.ID, "KEY"
+	return x
 }
 
 // populate gives a pool the nodes that it wants, all ready.

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,27 +46,6 @@ func TestEvents(t *testing.T) {
 	says(t, "events", out, "AGE   KIND ", "The cluster demo was asked for.\n", "3h ", "It says  [31m hello.\n")
 	if lines := strings.Count(out, "\n"); lines != 3 {
 		t.Errorf("%d lines, want 3: an event without a message is not for people\n%s", lines, out)
-	}
-}
-
-func TestKubeconfig(t *testing.T) {
-	t.Parallel()
-	p := member(t, newAPI(t))
-	p.runs(t, "clusters", "create", "demo")
-	if out := p.runs(t, "kubeconfig", "demo"); out != "apiVersion: v1\nkind: Config\n" {
-		t.Errorf("kubeconfig: %q", out)
-	}
-	file := filepath.Join(p.home, "demo.kubeconfig")
-	if err := os.WriteFile(file, []byte(strings.Repeat("old and longer", 100)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	says(t, "kubeconfig", p.runs(t, "kubeconfig", "demo", "--output", file), "Wrote "+file+".\nNext: kubectl --kubeconfig "+file+" get nodes\n")
-	data, err := os.ReadFile(file)
-	if err != nil || string(data) != "apiVersion: v1\nkind: Config\n" {
-		t.Errorf("file: %q, %v", data, err)
-	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the file that others could read has mode %v, %v, want 0600", info.Mode(), err)
 	}
 }
 

@@ -16,6 +16,7 @@ const (
 	demoPool    = "workers"
 	demoNodes   = 2
 	demoLimit   = 5 * time.Minute
+	demoAccess  = 30 * 24 * time.Hour // of the kubeconfig, for tests and first visits
 )
 
 // ensureDemo makes the first cluster, its nodes and the workload on them. What of
@@ -39,7 +40,7 @@ func (e *env) ensureDemo(ctx context.Context, h home.Home, c *client.Client, lim
 	if k, err = e.awaitCluster(ctx, c, k, limit); err != nil {
 		return err
 	}
-	kubeconfig, err := c.Kubeconfig(ctx, k.ID)
+	kubeconfig, err := c.Kubeconfig(ctx, k.ID, demoAccess)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -11,57 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+	"k8s.io/client-go/tools/clientcmd"
+	kube "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/marina-cloud/marina/deploy/artifacts"
+	"github.com/marina-cloud/marina/deploy/client"
 )
-
-func (e *env) kubeconfigCommand() *cobra.Command {
-	var output string
-	c := &cobra.Command{
-		Use:     "kubeconfig CLUSTER",
-		Short:   "Print a kubeconfig for a cluster, with a new client certificate",
-		Example: "  marina kubeconfig production --output production.kubeconfig\n  export KUBECONFIG=$PWD/production.kubeconfig",
-		Args:    takes("CLUSTER"), ValidArgsFunction: e.completeClusters,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			api, k, err := e.cluster(cmd, args[0])
-			if err != nil {
-				return err
-			}
-			data, err := api.Kubeconfig(cmd.Context(), k.ID)
-			if err != nil {
-				return err
-			}
-			if output == "" {
-				return e.print(map[string]string{"kubeconfig": string(data)}, func(w io.Writer) { _, _ = w.Write(data) })
-			}
-			if err := writeSecret(output, data); err != nil {
-				return fmt.Errorf("write kubeconfig: %w", err)
-			}
-			return e.print(map[string]string{"path": output}, func(w io.Writer) {
-				fmt.Fprintf(w, "Wrote %s.\nNext: kubectl --kubeconfig %s get nodes\n", output, output)
-			})
-		},
-	}
-	c.Flags().StringVarP(&output, "output", "o", "", "write it to this `file`, readable by you alone")
-	return c
-}
-
-// writeSecret writes a file that only this user can read, also where there was one
-// that others could.
-func writeSecret(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil && info.Mode().IsRegular() {
-		err = f.Chmod(0o600)
-	}
-	if err == nil {
-		_, err = f.Write(data)
-	}
-	return errors.Join(err, f.Close())
-}
 
 func (e *env) kubectlCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -75,7 +29,7 @@ func (e *env) kubectlCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     e.completeClusters,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			api, k, err := e.cluster(cmd, args[0])
+			c, k, err := e.cluster(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -83,7 +37,11 @@ func (e *env) kubectlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			data, err := api.Kubeconfig(cmd.Context(), k.ID)
+			x, err := e.credential(cmd, c, k.ID)
+			if err != nil {
+				return err
+			}
+			data, err := kubeconfigOf(x)
 			if err != nil {
 				return err
 			}
@@ -92,6 +50,15 @@ func (e *env) kubectlCommand() *cobra.Command {
 	}
 	c.Flags().SetInterspersed(false)
 	return c
+}
+
+// kubeconfigOf is a kubeconfig with a credential in it.
+func kubeconfigOf(x client.ExecCredential) ([]byte, error) {
+	c, at := kube.NewConfig(), x.Spec.Cluster
+	c.Clusters["it"] = &kube.Cluster{Server: at.Server, TLSServerName: at.ServerName, CertificateAuthorityData: at.Authority}
+	c.AuthInfos["it"] = &kube.AuthInfo{ClientCertificateData: []byte(x.Status.Certificate), ClientKeyData: []byte(x.Status.Key)}
+	c.Contexts["it"], c.CurrentContext = &kube.Context{Cluster: "it", AuthInfo: "it"}, "it"
+	return clientcmd.Write(*c)
 }
 
 // interruptGrace is how long kubectl may take to tidy up after an interrupt, such

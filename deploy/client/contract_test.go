@@ -47,7 +47,7 @@ func (d description) resolve(s *schema) *schema {
 // lacks says which fields of a Go type a schema does not know.
 func (d description) lacks(s *schema, t reflect.Type, at string) []string {
 	s = d.resolve(s)
-	for s != nil && t.Kind() == reflect.Slice {
+	for s != nil && t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8 {
 		t, s = t.Elem(), d.resolve(s.Items)
 	}
 	if s == nil {
@@ -88,6 +88,9 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		{method: "get", path: cluster, out: client.Cluster{}},
 		{method: "delete", path: cluster},
 		{method: "get", path: cluster + "/kubeconfig"},
+		{method: "post", path: cluster + "/credentials", out: client.ExecCredential{}},
+		{method: "get", path: cluster + "/credentials", out: client.Credential{}, page: true},
+		{method: "delete", path: cluster + "/credentials/{credential_id}"},
 		{method: "get", path: cluster + "/logs"},
 		{method: "get", path: cluster + "/metrics"},
 		{method: "get", path: cluster + "/events", out: client.Event{}, page: true},

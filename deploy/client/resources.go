@@ -170,11 +170,6 @@ func (c *Client) DeleteCluster(ctx context.Context, id string) error {
 	return c.Do(ctx, http.MethodDelete, clusterPath(id), nil, nil)
 }
 
-// Kubeconfig returns a kubeconfig with a fresh client certificate.
-func (c *Client) Kubeconfig(ctx context.Context, id string) (data []byte, err error) {
-	return data, c.Do(ctx, http.MethodGet, clusterPath(id)+"/kubeconfig", nil, &data)
-}
-
 // Events returns what happened to a cluster, the oldest first.
 func (c *Client) Events(ctx context.Context, id string) ([]Event, error) {
 	return all[Event](ctx, c, clusterPath(id)+"/events")

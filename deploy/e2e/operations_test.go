@@ -311,7 +311,7 @@ func TestStranger(t *testing.T) {
 	if err != nil || len(clusters) != 0 {
 		t.Errorf("a stranger sees %v, %v", clusters, err)
 	}
-	_, err = stranger.Kubeconfig(ctx, k.ID)
+	_, err = stranger.Kubeconfig(ctx, k.ID, 0)
 	if !client.IsCode(err, "cluster_not_found") {
 		t.Errorf("a stranger asks for a kubeconfig: %v", err)
 	}

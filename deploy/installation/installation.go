@@ -136,7 +136,7 @@ func (i *Installation) RunWith(ctx context.Context, in io.Reader, args ...string
 // KubeconfigFile fetches a kubeconfig for a cluster into the home and returns its
 // path.
 func (i *Installation) KubeconfigFile(ctx context.Context, id string) (string, error) {
-	data, err := i.Client.Kubeconfig(ctx, id)
+	data, err := i.Client.Kubeconfig(ctx, id, 0)
 	if err != nil {
 		return "", err
 	}

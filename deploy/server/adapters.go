@@ -16,10 +16,6 @@ import (
 // gatewayClusters is the control planes as the gateway needs them.
 type gatewayClusters struct{ *controlplaneapp.App }
 
-func (g gatewayClusters) Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string) ([]byte, error) {
-	return g.App.Kubeconfig(ctx, org, actor, id, controlplaneapp.KubeconfigOptions{Server: server, Address: address})
-}
-
 func (g gatewayClusters) Identity(ctx context.Context, id tenant.ClusterID) (configuration, keys []byte, err error) {
 	c, keys, err := g.App.Issuer(ctx, id)
 	if err != nil {

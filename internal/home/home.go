@@ -71,6 +71,15 @@ func (h Home) TenantRun(id tenant.ClusterID) string { return filepath.Join(h.Run
 // looks there for every request of a node's.
 func (h Home) Members(id tenant.ClusterID) string { return filepath.Join(h.TenantRun(id), "members") }
 
+// Revoked is the directory with a file for each credential of a cluster that was
+// revoked and has not ended by itself. The cluster's control plane looks there for
+// every request.
+func (h Home) Revoked(id tenant.ClusterID) string { return filepath.Join(h.TenantRun(id), "revoked") }
+
+// Uses is the directory in which a cluster's control plane notes when credentials were
+// used last.
+func (h Home) Uses(id tenant.ClusterID) string { return filepath.Join(h.TenantRun(id), "uses") }
+
 // Nodes is the directory with a file for each node that is let in, named by its
 // id, that holds its cluster's. The fleet keeps it; the router looks there for
 // every connection of a node's.

@@ -31,6 +31,8 @@ type (
 	PoolID string
 	// NodeID names a node and the machine that it runs on.
 	NodeID string
+	// CredentialID names a client certificate of a cluster.
+	CredentialID string
 )
 
 // NewOrganizationID returns an identifier that was never used before. This and
@@ -60,6 +62,9 @@ func NewPoolID() PoolID { return PoolID(newID("np-")) }
 
 // NewNodeID returns an identifier that was never used before.
 func NewNodeID() NodeID { return NodeID(newID("nd-")) }
+
+// NewCredentialID returns an identifier that was never used before.
+func NewCredentialID() CredentialID { return CredentialID(newID("cred-")) }
 
 func newID(prefix string) string { return prefix + strings.ToLower(ulid.Make().String()) }
 

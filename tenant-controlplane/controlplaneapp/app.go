@@ -50,6 +50,8 @@ type App struct {
 	rise       rise
 	dependents atomic.Pointer[Dependents]
 	home       home.Home
+	files      reconcile.Files
+	uses       uses    // of credentials
 	followers  readers // of logs, those who stay
 	readers    readers // and those who go
 	scraped    scraped
@@ -110,6 +112,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.queue.Run(ctx, a.nudge, parallel, a.rise.seeTo(a.reconciler.Reconcile)) })
 	g.Go(func() error { return a.wakeAfterDeaths(ctx) })
 	g.Go(func() error { return a.oci.RotateLogs(ctx) })
+	g.Go(func() error { return a.keepCredentials(ctx) })
 	return g.Wait()
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -116,21 +117,30 @@ func TestRequests(t *testing.T) {
 		t.Errorf("events = %v, %v", events, err)
 	}
 
-	options := controlplaneapp.KubeconfigOptions{Server: "https://203.0.113.1:6443"}
+	const server = "https://203.0.113.1:6443"
+	wanted := controlplane.NewCredential{User: "ada@example.com", Group: controlplane.AdminsGroup, Life: controlplane.KubeconfigLife}
+	nobody, forever := wanted, wanted
+	nobody.Group, forever.Life = "", controlplane.MaxCredentialLife+time.Second
+	if _, err := app.Kubeconfig(ctx, org, actor, "", c.ID, server, forever); fault.From(err).Kind != fault.Invalid {
+		t.Errorf("a kubeconfig for longer than 30 days: error = %v, want one that names the field", err)
+	}
 	absent := tenant.NewClusterID()
 	if control, err := app.Control(ctx, c.ID); err != nil || control.ID != c.ID || control.Organization != org || control.Running || control.CA != nil {
 		t.Errorf("control of a cluster without keys: %+v, %v", control, err)
 	}
 	for what, tc := range map[string]struct{ got, want error }{
-		"cluster of another organization":    {second(app.Cluster(ctx, other, c.ID)), controlplane.ErrNoCluster},
-		"kubeconfig of another organization": {second(app.Kubeconfig(ctx, other, actor, c.ID, options)), controlplane.ErrNoCluster},
-		"kubeconfig of a new cluster":        {second(app.Kubeconfig(ctx, org, actor, c.ID, options)), controlplane.ErrNotRunning},
-		"control of no cluster":              {second(app.Control(ctx, absent)), controlplane.ErrNoCluster},
-		"client of no cluster":               {second(app.Client(ctx, absent, "test")), controlplane.ErrNoCluster},
-		"bootstrap of no cluster":            {second(app.IssueNodeBootstrap(ctx, absent, "a", nil)), controlplane.ErrNoCluster},
-		"deletion by another organization":   {app.Delete(ctx, other, actor, address, c.ID), controlplane.ErrNoCluster},
-		"deletion":                           {app.Delete(ctx, org, actor, address, c.ID), nil},
-		"deletion of what never was":         {app.Delete(ctx, org, actor, address, absent), controlplane.ErrNoCluster},
+		"cluster of another organization":       {second(app.Cluster(ctx, other, c.ID)), controlplane.ErrNoCluster},
+		"kubeconfig of another organization":    {second(app.Kubeconfig(ctx, other, actor, "", c.ID, server, wanted)), controlplane.ErrNoCluster},
+		"kubeconfig of a new cluster":           {second(app.Kubeconfig(ctx, org, actor, "", c.ID, server, wanted)), controlplane.ErrNotRunning},
+		"kubeconfig of somebody without a role": {second(app.Kubeconfig(ctx, org, actor, "", c.ID, server, nobody)), controlplane.ErrNoAccess},
+		"credentials of another organization":   {second(app.Credentials(ctx, other, c.ID, "", 10)), controlplane.ErrNoCluster},
+		"no such credential":                    {app.RevokeCredential(ctx, org, actor, "", c.ID, tenant.NewCredentialID()), controlplane.ErrNoCredential},
+		"control of no cluster":                 {second(app.Control(ctx, absent)), controlplane.ErrNoCluster},
+		"client of no cluster":                  {second(app.Client(ctx, absent, "test")), controlplane.ErrNoCluster},
+		"bootstrap of no cluster":               {second(app.IssueNodeBootstrap(ctx, absent, "a", nil)), controlplane.ErrNoCluster},
+		"deletion by another organization":      {app.Delete(ctx, other, actor, address, c.ID), controlplane.ErrNoCluster},
+		"deletion":                              {app.Delete(ctx, org, actor, address, c.ID), nil},
+		"deletion of what never was":            {app.Delete(ctx, org, actor, address, absent), controlplane.ErrNoCluster},
 	} {
 		if !errors.Is(tc.got, tc.want) {
 			t.Errorf("%s: error = %v, want %v", what, tc.got, tc.want)

@@ -134,8 +134,9 @@ func New(d Deps) (*App, error) {
 		Sockets: func(id tenant.ClusterID) string { return reconcile.Sockets(d.Home, id) },
 	}
 	a.deaths = &reconcile.Deaths{Wake: a.noteDeath}
+	a.files = reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes, Limits: d.Limits}
 	a.place = &reconcile.Place{
-		Host:    reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes, Limits: d.Limits},
+		Host: a.files, Credentials: a.work,
 		Runtime: a.oci, Keys: a.keys, KMS: a.kms, Egress: a.egress, API: a.api,
 		Dependents: lateDependents{&a.dependents}, Now: now, Watch: a.deaths.Watch,
 	}

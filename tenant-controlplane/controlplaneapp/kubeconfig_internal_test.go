@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"k8s.io/client-go/tools/clientcmd"
+
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
@@ -22,7 +24,9 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 
 func TestWriteKubeconfig(t *testing.T) {
 	t.Parallel()
-	data, err := writeKubeconfig("demo", "https://203.0.113.1:6443", "kc-1.marina.localhost", "usr-1", []byte("CA"), []byte("CERT"), newKey(t))
+	i := controlplane.Issued{ClusterName: "demo", ServerName: "kc-1.marina.localhost", Authority: []byte("CA"), Certificate: []byte("CERT"), Key: []byte("KEY")}
+	i.User = "ada@example.com"
+	data, err := writeKubeconfig(i, "https://203.0.113.1:6443")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +41,7 @@ func TestWriteKubeconfig(t *testing.T) {
 	if c == nil || c.Server != "https://203.0.113.1:6443" || c.TLSServerName != "kc-1.marina.localhost" || c.InsecureSkipTLSVerify {
 		t.Errorf("cluster = %+v", c)
 	}
-	if u == nil || string(u.ClientCertificateData) != "CERT" || len(u.ClientKeyData) == 0 {
+	if u == nil || string(u.ClientCertificateData) != "CERT" || string(u.ClientKeyData) != "KEY" {
 		t.Error("the user has no certificate or no key")
 	}
 }

@@ -51,6 +51,8 @@ type World struct {
 	dataKey   bool
 	published bool
 	data      bool
+	revoked   bool // a credential is
+	denied    bool // and the API server finds it
 	bound     bool
 	asked     int
 	processes map[string]reconcile.ProcessState
@@ -69,7 +71,7 @@ func New(c controlplane.Cluster) *World {
 // that was restarted, it knows nothing but what it reads.
 func (w *World) Reconcile(ctx context.Context) (time.Duration, error) {
 	place := &reconcile.Place{
-		Host: w, Runtime: w, Keys: keys{w}, KMS: kms{w}, Egress: egress{w}, API: w, Dependents: w, Now: w.Now,
+		Host: w, Runtime: w, Keys: keys{w}, KMS: kms{w}, Egress: egress{w}, API: w, Dependents: w, Credentials: w, Now: w.Now,
 	}
 	r := reconcile.Reconciler{Store: w, World: place, Log: slog.New(slog.DiscardHandler), Now: w.Now}
 	return r.Reconcile(ctx, pg.Lease{ID: string(w.Cluster().ID)})
@@ -130,7 +132,14 @@ func (w *World) Reboot() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.processes)
-	w.files, w.keyFiles, w.serving, w.published = false, false, false, false
+	w.files, w.keyFiles, w.serving, w.published, w.denied = false, false, false, false, false
+}
+
+// Revoke revokes a credential.
+func (w *World) Revoke() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.revoked = true
 }
 
 // Starts is how often a process has been started.
@@ -160,7 +169,7 @@ func (w *World) Left() (left []string) {
 	defer w.mu.Unlock()
 	for name, there := range map[string]bool{
 		"keys": w.issued, "key files": w.keyFiles, "files": w.files, "kms socket": w.serving, "egress socket": w.wayOut, "data key": w.dataKey,
-		"route": w.published, "data": w.data,
+		"route": w.published, "data": w.data, "revoked credential": w.revoked, "file of it": w.denied,
 	} {
 		if there {
 			left = append(left, name)
@@ -223,6 +232,32 @@ func (w *World) Prepared(controlplane.Cluster) (bool, error) {
 	return see(w, func() bool { return w.files && w.data }), nil
 }
 
+// Deny implements reconcile.Host.
+func (w *World) Deny(_ controlplane.Cluster, revoked []controlplane.Revocation) error {
+	if !see(w, func() bool { return w.files }) {
+		return errors.New("there is no directory of revoked credentials")
+	}
+	return w.effect(func() { w.denied = w.denied || len(revoked) > 0 })
+}
+
+// Denied implements reconcile.Host.
+func (w *World) Denied(_ controlplane.Cluster, revoked []controlplane.Revocation) (bool, error) {
+	return see(w, func() bool { return w.denied || len(revoked) == 0 }), nil
+}
+
+// Revocations implements reconcile.Credentials.
+func (w *World) Revocations(context.Context, tenant.ClusterID) (rs []controlplane.Revocation, err error) {
+	if see(w, func() bool { return w.revoked }) {
+		rs = append(rs, controlplane.Revocation{Credential: "X509SHA256=00", Until: w.Now().Add(time.Hour)})
+	}
+	return rs, nil
+}
+
+// ForgetCredentials implements reconcile.Credentials.
+func (w *World) ForgetCredentials(context.Context, tenant.ClusterID) error {
+	return w.effect(func() { w.revoked = false })
+}
+
 // Processes implements reconcile.Host: the stack is another one for each version.
 func (w *World) Processes(c controlplane.Cluster) (etcd, stack reconcile.Process, err error) {
 	etcd = reconcile.Process{Cluster: c.ID, Name: reconcile.Etcd}
@@ -247,6 +282,9 @@ func (w *World) Published(tenant.ClusterID) (bool, error) {
 func (w *World) Start(_ context.Context, p reconcile.Process) error {
 	if !see(w, func() bool { return w.files && w.keyFiles && w.serving && w.wayOut }) {
 		return fmt.Errorf("%s was started before its files were there", p.Name)
+	}
+	if p.Name == reconcile.Stack && see(w, func() bool { return w.revoked && !w.denied }) {
+		return errors.New("the stack was started before it could know of the revoked credential")
 	}
 	return w.effect(func() {
 		old := w.processes[p.Name]
@@ -283,7 +321,7 @@ func (w *World) Observe(context.Context, tenant.ClusterID) (map[string]reconcile
 func (w *World) Remove(context.Context, tenant.ClusterID) error {
 	return w.effect(func() {
 		clear(w.processes)
-		w.files, w.keyFiles, w.data = false, false, false
+		w.files, w.keyFiles, w.data, w.denied = false, false, false, false
 	})
 }
 

@@ -224,7 +224,7 @@ func (i *installation) eventually(what string, limit time.Duration, holds func()
 // the router.
 func (i *installation) customer(id tenant.ClusterID) (kubernetes.Interface, *rest.Config) {
 	i.t.Helper()
-	data, err := i.app.Kubeconfig(i.t.Context(), i.org, actor, id, controlplaneapp.KubeconfigOptions{Server: "https://192.0.2.200:6443", Address: address})
+	data, err := i.app.Kubeconfig(i.t.Context(), i.org, actor, address, id, "https://192.0.2.200:6443", access(controlplane.AdminsGroup))
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func TestLife(t *testing.T) {
 	if c.Phase != controlplane.Provisioning {
 		t.Errorf("a new cluster is %s", c.Phase)
 	}
-	if _, err := i.app.Kubeconfig(ctx, i.org, actor, c.ID, controlplaneapp.KubeconfigOptions{}); !errors.Is(err, controlplane.ErrNotRunning) {
+	if _, err := i.app.Kubeconfig(ctx, i.org, actor, address, c.ID, "", access(controlplane.AdminsGroup)); !errors.Is(err, controlplane.ErrNotRunning) {
 		t.Errorf("kubeconfig of a new cluster: error = %v, want ErrNotRunning", err)
 	}
 	i.eventually("the cluster runs", time.Minute, func() bool { return i.phase(c.ID) == controlplane.Running })
@@ -285,6 +285,9 @@ func TestLife(t *testing.T) {
 	t.Logf("a ConfigMap was created %s after the cluster was asked for", time.Since(begun).Round(time.Millisecond))
 
 	if !t.Run("identities", func(t *testing.T) { identities(t, i, c, k, cfg) }) ||
+		!t.Run("rights", func(t *testing.T) { rights(t, i, c) }) ||
+		!t.Run("revocation", func(t *testing.T) { revocation(t, i, c, k) }) ||
+		!t.Run("uses of credentials", func(t *testing.T) { used(t, i, c) }) ||
 		!t.Run("secrets are sealed", func(t *testing.T) { sealed(t, i, c, k) }) ||
 		!t.Run("audit", func(t *testing.T) { audited(t, i, c) }) ||
 		!t.Run("issuer", func(t *testing.T) { issuer(t, i, c, k) }) ||
@@ -546,9 +549,9 @@ func deleted(t *testing.T, i *installation, c controlplane.Cluster) {
 	if err != nil || len(out) != 0 {
 		t.Errorf("control groups are left: %s (%v)", out, err)
 	}
-	for _, table := range []string{"cluster_keys", "keystore_keys"} {
+	for _, table := range []string{"cluster_keys", "keystore_keys", "credentials"} {
 		if n := i.count("SELECT count(*) FROM " + table); n != 0 {
-			t.Errorf("%d keys are left in %s", n, table)
+			t.Errorf("%d rows are left in %s", n, table)
 		}
 	}
 	if n := i.count("SELECT count(*) FROM audit_log"); n < 3 {

@@ -94,7 +94,7 @@ func TestReboot(t *testing.T) {
 // through the router.
 func (w *world) kubernetes(t *testing.T, cluster string) kubernetes.Interface {
 	t.Helper()
-	kubeconfig, err := w.Client.Kubeconfig(t.Context(), cluster)
+	kubeconfig, err := w.Client.Kubeconfig(t.Context(), cluster, 0)
 	check(t, err)
 	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
 	check(t, err)

@@ -77,7 +77,7 @@ func TestInstallationOnVault(t *testing.T) {
 	s.eventually("the cluster says that its keys cannot be opened", func() (bool, string) { return s.waits(one) })
 	s.kubectl(config, "create", "configmap", "while-sealed")
 	s.readSecret(config, "before")
-	if _, err := s.marina.Client.Kubeconfig(t.Context(), one); !client.IsCode(err, "secrets_unavailable") {
+	if _, err := s.marina.Client.Kubeconfig(t.Context(), one, 0); !client.IsCode(err, "secrets_unavailable") {
 		t.Errorf("a kubeconfig while Vault is sealed: %v; want secrets_unavailable", err)
 	}
 	k, err := s.marina.Client.CreateCluster(t.Context(), client.NewCluster{Name: "two"})
@@ -261,7 +261,7 @@ func (s *story) running(id string) {
 
 func (s *story) kubeconfig(id string) string {
 	s.Helper()
-	data, err := s.marina.Client.Kubeconfig(s.Context(), id)
+	data, err := s.marina.Client.Kubeconfig(s.Context(), id, 0)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -48,7 +48,7 @@ type clients struct {
 // it stands for when credentials are tried.
 var (
 	controller = Identity{Name: "marina:controlplane", Groups: []string{"system:masters"}}
-	health     = Identity{Name: "marina:health", Groups: []string{AdminsGroup}}
+	health     = Identity{Name: "marina:health", Groups: []string{controlplane.AdminsGroup}}
 )
 
 // Config returns the configuration of a client with all rights in a cluster,

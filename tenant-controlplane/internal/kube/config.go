@@ -35,6 +35,8 @@ type stack struct {
 		ClientCA    string `json:"clientCA"`
 	} `json:"tunnel"`
 	Members string `json:"members"`
+	Revoked string `json:"revoked"`
+	Uses    string `json:"uses"`
 }
 
 type limits struct {
@@ -84,7 +86,7 @@ func Files(c controlplane.Cluster, l controlplane.Limits) map[string][]byte {
 	s.Tunnel.Certificate = pki("tunnel-server.crt")
 	s.Tunnel.Key = pki("tunnel-server.key")
 	s.Tunnel.ClientCA = pki("tunnel-ca.crt")
-	s.Members = MembersDir
+	s.Members, s.Revoked, s.Uses = MembersDir, RevokedDir, UsesDir
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		panic(fmt.Sprintf("kube: encode stack configuration: %v", err)) // strings always can be

@@ -1,5 +1,10 @@
 package kube
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
 // The directories of a control plane, as its processes see them.
 const (
 	SocketsDir = "/run/tenant"        // shared by etcd and the stack, writable
@@ -8,6 +13,8 @@ const (
 	PKIDir     = "/etc/marina/pki"    // unsealed key files, named by package pki
 	ConfigDir  = "/etc/marina/config" // what Files returns
 	MembersDir = "/run/members"       // a file for each node of the cluster
+	RevokedDir = "/run/revoked"       // a file for each revoked credential
+	UsesDir    = "/run/uses"          // holds UsesFile
 	EtcdDir    = "/var/lib/etcd"
 	AuditDir   = "/var/log/audit"
 )
@@ -29,6 +36,10 @@ const (
 )
 
 const (
+	// UsesFile is where the stack notes when credentials were used: a JSON object from
+	// their ids to seconds since 1970.
+	UsesFile = "uses.json"
+
 	// AuditFile is the newest audit log in AuditDir.
 	AuditFile = "audit.log"
 
@@ -45,3 +56,10 @@ const (
 // documentation address (RFC 5737) that is never routed. Each node has it on its
 // loopback interface, where the agent listens.
 const Advertised = "192.0.2.1"
+
+// RevokedFile is how the file of a revoked credential in RevokedDir is called. Its id
+// may hold whatever the issuer of a token liked to write.
+func RevokedFile(credentialID string) string {
+	sum := sha256.Sum256([]byte(credentialID))
+	return hex.EncodeToString(sum[:])
+}

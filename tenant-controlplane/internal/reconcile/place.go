@@ -21,7 +21,9 @@ type Place struct {
 	Egress     Egress
 	API        API
 	Dependents Dependents // nil: there are none
-	Now        func() time.Time
+
+	Credentials Credentials
+	Now         func() time.Time
 	// Watch, if not nil, is told of each process that was seen to run, to notice
 	// its end.
 	Watch func(id tenant.ClusterID, pid int)
@@ -59,6 +61,15 @@ func (p *Place) Look(ctx context.Context, c controlplane.Cluster) (seen controlp
 	if seen.Prepared, err = p.prepared(ctx, c); err != nil {
 		return seen, fmt.Errorf("look at files: %w", err)
 	}
+	revoked, err := p.Credentials.Revocations(ctx, c.ID)
+	if err != nil {
+		return seen, err
+	}
+	denied, err := p.Host.Denied(c, revoked)
+	if err != nil {
+		return seen, err
+	}
+	seen.Undenied = !denied
 	if seen.Route, err = p.Host.Published(c.ID); err != nil {
 		return seen, err
 	}
@@ -111,6 +122,8 @@ func (p *Place) Do(ctx context.Context, c controlplane.Cluster, seen controlplan
 		return p.Keys.Issue(ctx, c)
 	case controlplane.Prepare:
 		return p.prepare(ctx, c)
+	case controlplane.Deny:
+		return p.Deny(ctx, c)
 	case controlplane.StartEtcd:
 		etcd, _, err := p.Host.Processes(c)
 		if err != nil {
@@ -160,7 +173,10 @@ func (p *Place) takeAway(ctx context.Context, c controlplane.Cluster, step contr
 		if err := p.KMS.Destroy(ctx, c.ID); err != nil {
 			return err
 		}
-		return p.Keys.Destroy(ctx, c.ID)
+		if err := p.Keys.Destroy(ctx, c.ID); err != nil {
+			return err
+		}
+		return p.Credentials.ForgetCredentials(ctx, c.ID)
 	}
 	return fmt.Errorf("no way to do %T", step)
 }
@@ -184,6 +200,15 @@ func (p *Place) prepare(ctx context.Context, c controlplane.Cluster) error {
 		return fmt.Errorf("unseal keys: %w", err)
 	}
 	return p.serve(ctx, c, gid)
+}
+
+// Deny tells the cluster's API server which credentials are revoked by now.
+func (p *Place) Deny(ctx context.Context, c controlplane.Cluster) error {
+	revoked, err := p.Credentials.Revocations(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return p.Host.Deny(c, revoked)
 }
 
 // serve opens the sockets at which c's processes find this program.

@@ -50,11 +50,12 @@ var wishes = []struct {
 	{"create", func(*controlplanetest.World) {}, controlplane.Running, whole},
 	{"stack dies", func(w *controlplanetest.World) { w.Kill(reconcile.Stack) }, controlplane.Running, whole},
 	{"etcd dies", func(w *controlplanetest.World) { w.Kill(reconcile.Etcd) }, controlplane.Running, whole},
-	{"machine restarts", (*controlplanetest.World).Reboot, controlplane.Running, whole},
+	{"a credential is revoked", (*controlplanetest.World).Revoke, controlplane.Running, revoked},
+	{"machine restarts", (*controlplanetest.World).Reboot, controlplane.Running, revoked},
 	{
 		"upgrade",
 		func(w *controlplanetest.World) { w.Change(func(c *controlplane.Cluster) { c.Version = "1.38" }) },
-		controlplane.Running, whole,
+		controlplane.Running, revoked,
 	},
 	{
 		"delete",
@@ -64,6 +65,8 @@ var wishes = []struct {
 }
 
 var whole = []string{"data", "data key", "egress socket", "files", "key files", "keys", "kms socket", "process etcd", "process stack", "route"}
+
+var revoked = slices.Sorted(slices.Values(append([]string{"revoked credential", "file of it"}, whole...)))
 
 // TestEveryCrashPoint fails each effect of a cluster's life in turn, before and
 // after it takes hold, and asks for the same end every time. It needs no list of

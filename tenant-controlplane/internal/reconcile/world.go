@@ -156,10 +156,25 @@ type Host interface {
 	Processes(c controlplane.Cluster) (etcd, stack Process, err error)
 	// KeysDir is where Keys.Materialize writes, and the owner of the files.
 	KeysDir(c controlplane.Cluster) (dir string, uid, gid int)
+	// Deny tells the cluster's API server which credentials are revoked: it refuses
+	// them from then on, and ends what is open with them. It takes nothing back before
+	// its time, so that who knows of fewer revocations undoes none.
+	Deny(c controlplane.Cluster, revoked []controlplane.Revocation) error
+	// Denied reports whether Deny would change nothing.
+	Denied(c controlplane.Cluster, revoked []controlplane.Revocation) (bool, error)
 	// Publish tells the router the way to the cluster; Withdraw takes it back.
 	Publish(id tenant.ClusterID) error
 	Withdraw(id tenant.ClusterID) error
 	Published(id tenant.ClusterID) (bool, error)
+}
+
+// Credentials are the credentials that were issued for clusters. All methods are
+// idempotent and safe for concurrent use.
+type Credentials interface {
+	// Revocations returns those of a cluster that have not ended by themselves.
+	Revocations(ctx context.Context, id tenant.ClusterID) ([]controlplane.Revocation, error)
+	// ForgetCredentials removes all that is known of a cluster's.
+	ForgetCredentials(ctx context.Context, id tenant.ClusterID) error
 }
 
 // API reaches into clusters. It is safe for concurrent use.

@@ -1,0 +1,182 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/marina-cloud/marina/internal/tenant"
+	"github.com/marina-cloud/marina/migrations/pg"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+)
+
+const credentialColumns = `id, organization_id, cluster_id, user_id, issued_by, kind, kubernetes_user, kubernetes_groups, kubernetes_id,
+	issued_at, expires_at, last_used_at, revoked_at`
+
+func scanCredential(row pgx.CollectableRow) (c controlplane.Credential, err error) {
+	err = row.Scan(&c.ID, &c.Organization, &c.Cluster, &c.Holder, &c.IssuedBy, &c.Kind, &c.User, &c.Groups, &c.KubernetesID,
+		&c.IssuedAt, &c.ExpiresAt, &c.LastUsedAt, &c.RevokedAt)
+	return c, err
+}
+
+// AddCredential notes that a credential is about to be handed out. Errors are
+// ErrNoCluster, ErrBadPhase when the cluster is being deleted, and ErrManyCredentials.
+func (s Clusters) AddCredential(ctx context.Context, by Asker, c controlplane.Credential) error {
+	return s.DB.AsTenant(ctx, by.Organization, func(tx pgx.Tx) error {
+		// Locked, so that none is added behind the back of the cluster's end.
+		k, err := one(ctx, tx, controlplane.ErrNoCluster, "SELECT "+columns+" FROM clusters WHERE id = $1 AND phase <> 'deleted' FOR SHARE", c.Cluster)
+		if err != nil {
+			return err
+		}
+		if k.Deleting {
+			return controlplane.ErrBadPhase.Saying("The cluster %s is being deleted.", k.Name)
+		}
+		var have int
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM credentials WHERE cluster_id = $1 AND expires_at > $2", c.Cluster, c.IssuedAt).Scan(&have); err != nil {
+			return fmt.Errorf("count credentials: %w", err)
+		}
+		if have >= controlplane.MaxCredentials {
+			return controlplane.ErrManyCredentials
+		}
+		const q = `INSERT INTO credentials (id, organization_id, cluster_id, user_id, issued_by, kind, kubernetes_user, kubernetes_groups, kubernetes_id, issued_at, expires_at)
+			VALUES (@id, @org, @cluster, @holder, @by, @kind, @user, @groups, @kubernetes, @issued, @expires)`
+		_, err = tx.Exec(ctx, q, pgx.NamedArgs{
+			"id": c.ID, "org": by.Organization, "cluster": c.Cluster, "holder": c.Holder, "by": c.IssuedBy, "kind": c.Kind, "user": c.User, "groups": c.Groups,
+			"kubernetes": c.KubernetesID, "issued": c.IssuedAt, "expires": c.ExpiresAt,
+		})
+		if err != nil {
+			return fmt.Errorf("insert credential: %w", err)
+		}
+		return audit(ctx, tx, by, c.Cluster, "cluster.credential.issue", credentialDetail(c))
+	})
+}
+
+func credentialDetail(c controlplane.Credential) map[string]string {
+	return map[string]string{
+		"credential": string(c.ID), "kind": string(c.Kind), "user": c.User, "expires_at": c.ExpiresAt.UTC().Format(time.RFC3339),
+	}
+}
+
+// Credentials returns up to limit of a cluster's credentials that have not ended at the
+// time given, in the order in which they were issued, beginning after the id given,
+// which may be empty. It returns ErrNoCluster when there is no such cluster.
+func (s Clusters) Credentials(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, now time.Time, after string, limit int) (cs []controlplane.Credential, err error) {
+	const q = "SELECT " + credentialColumns + " FROM credentials WHERE cluster_id = $1 AND expires_at > $2 AND id > $3 ORDER BY id LIMIT $4"
+	err = s.DB.AsTenant(ctx, org, func(tx pgx.Tx) error {
+		if _, err := one(ctx, tx, controlplane.ErrNoCluster, "SELECT "+columns+" FROM clusters WHERE id = $1 AND phase <> 'deleted'", id); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, q, id, now, after, limit)
+		if err != nil {
+			return err
+		}
+		cs, err = pgx.CollectRows(rows, scanCredential)
+		return err
+	})
+	return cs, err
+}
+
+// Credential returns one, or ErrNoCredential, also when it has ended.
+func (s Clusters) Credential(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.CredentialID, now time.Time) (c controlplane.Credential, err error) {
+	err = s.DB.AsTenant(ctx, org, func(tx pgx.Tx) error {
+		c, err = oneCredential(ctx, tx, "SELECT "+credentialColumns+" FROM credentials WHERE cluster_id = $1 AND id = $2 AND expires_at > $3", cluster, id, now)
+		return err
+	})
+	return c, err
+}
+
+// Revoke notes that a credential is revoked; to do it again changes nothing. It
+// returns ErrNoCredential when there is none, or none any more.
+func (s Clusters) Revoke(ctx context.Context, by Asker, cluster tenant.ClusterID, id tenant.CredentialID, now time.Time) error {
+	return s.DB.AsTenant(ctx, by.Organization, func(tx pgx.Tx) error {
+		const read = "SELECT " + credentialColumns + " FROM credentials WHERE cluster_id = $1 AND id = $2 AND expires_at > $3 FOR NO KEY UPDATE"
+		c, err := oneCredential(ctx, tx, read, cluster, id, now)
+		if err != nil || c.RevokedAt != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE credentials SET revoked_at = $2 WHERE id = $1", id, now); err != nil {
+			return fmt.Errorf("revoke credential: %w", err)
+		}
+		// Whatever becomes of this process, the reconciler publishes it.
+		if err := (pg.Queue{Table: Table}).Wake(ctx, tx, string(cluster)); err != nil {
+			return err
+		}
+		k := controlplane.Cluster{ID: cluster, Organization: by.Organization}
+		return record(ctx, tx, by, k, "cluster.credential.revoke", credentialDetail(c), "A credential of "+c.User+" was revoked.")
+	})
+}
+
+func oneCredential(ctx context.Context, tx pgx.Tx, q string, args ...any) (controlplane.Credential, error) {
+	rows, err := tx.Query(ctx, q, args...)
+	if err != nil {
+		return controlplane.Credential{}, err
+	}
+	c, err := pgx.CollectExactlyOneRow(rows, scanCredential)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c, controlplane.ErrNoCredential
+	}
+	return c, err
+}
+
+// Revocations returns the cluster's credentials that are revoked and have not ended.
+func (s Work) Revocations(ctx context.Context, id tenant.ClusterID) (rs []controlplane.Revocation, err error) {
+	err = s.DB.AsWorker(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT kubernetes_id, expires_at FROM credentials WHERE cluster_id = $1 AND revoked_at IS NOT NULL AND expires_at > now()", id)
+		if err != nil {
+			return err
+		}
+		rs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r controlplane.Revocation, err error) {
+			err = row.Scan(&r.Credential, &r.Until)
+			return r, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read revoked credentials: %w", err)
+	}
+	return rs, nil
+}
+
+// NoteUses notes when credentials of a cluster were used last, by their Kubernetes
+// ids. Who says so may be hostile: what is unknown or in the future is left out.
+func (s Work) NoteUses(ctx context.Context, id tenant.ClusterID, last map[string]time.Time) error {
+	ids, at := make([]string, 0, len(last)), make([]time.Time, 0, len(last))
+	for credential, t := range last {
+		ids, at = append(ids, credential), append(at, t)
+	}
+	const q = `
+		UPDATE credentials c SET last_used_at = greatest(u.at, c.issued_at) FROM unnest($2::text[], $3::timestamptz[]) AS u (id, at)
+		WHERE c.cluster_id = $1 AND c.kubernetes_id = u.id AND u.at <= now() AND (c.last_used_at IS NULL OR c.last_used_at < u.at)`
+	err := s.DB.AsWorker(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, q, id, ids, at)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note uses of credentials: %w", err)
+	}
+	return nil
+}
+
+// ForgetCredentials removes all credentials of a cluster.
+func (s Work) ForgetCredentials(ctx context.Context, id tenant.ClusterID) error {
+	return s.forget(ctx, "DELETE FROM credentials WHERE cluster_id = $1", id)
+}
+
+// ForgetEnded removes the credentials that ended before the time given.
+func (s Work) ForgetEnded(ctx context.Context, before time.Time) error {
+	return s.forget(ctx, "DELETE FROM credentials WHERE expires_at < $1", before)
+}
+
+func (s Work) forget(ctx context.Context, q string, arg any) error {
+	err := s.DB.AsWorker(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, q, arg)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget credentials: %w", err)
+	}
+	return nil
+}
