@@ -18,6 +18,7 @@ type artifact struct {
 	needs []string          // artifacts whose directories the recipe reads
 	links map[string]string // name in bin/ → path in the directory
 	real  []string          // names in bin/ that must be files, not links
+	tree  map[string]string // path in the repository, ignored by git → path in the directory; copied
 	tests bool              // only tests use it: built with --tests, and never shipped
 
 	// inputs adds everything that the result depends on to the key, except for

@@ -51,6 +51,7 @@ func catalogue(root string, host host) []artifact {
 	})
 	// marina finds the other files beside itself: see package artifacts.
 	marina.real = []string{"marina"}
+	marina.needs = []string{"console"} // embedded: it lies in the tree when marina's sources are read
 
 	all := []artifact{
 		golang("staticcheck", "", []string{"staticcheck"}, goProgram{
@@ -121,8 +122,8 @@ func catalogue(root string, host host) []artifact {
 		}),
 		imagesArtifact(root),
 		nodeArtifact(host),
-		marina,
 	)
+	all = append(append(all, consoleArtifacts(root, host)...), marina)
 	return append(all, testArtifacts(root, golang)...)
 }
 

@@ -36,6 +36,11 @@ var requirements = []requirement{
 	{"postgresql", []string{"/usr/lib/postgresql/*/bin/postgres"}},
 }
 
+// testRequirements are what only the tests take: a browser.
+var testRequirements = []requirement{
+	{"chromium", []string{"/usr/bin/chromium"}},
+}
+
 // missing returns the packages of those requirements of which no proof exists
 // below root.
 func missing(root string, reqs []requirement) []string {
@@ -53,9 +58,13 @@ func missing(root string, reqs []requirement) []string {
 	return pkgs
 }
 
-// installMissing installs the Debian packages that are not there.
-func installMissing(ctx context.Context, p *progress) error {
+// installMissing installs the Debian packages that are not there; with tests, also
+// what only they take.
+func installMissing(ctx context.Context, p *progress, tests bool) error {
 	pkgs := missing("/", requirements)
+	if tests {
+		pkgs = append(pkgs, missing("/", testRequirements)...)
+	}
 	if len(pkgs) == 0 {
 		return nil
 	}

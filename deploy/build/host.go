@@ -21,6 +21,7 @@ const certificates = "/etc/ssl/certs/ca-certificates.crt"
 type host struct {
 	goVersion string // of the Go tools, with architecture
 	compiler  string // of C, and of the libraries that are linked statically
+	node      string // version of Node.js; empty when there is none
 }
 
 // toolPath is where the host's programs lie; an ordinary user's PATH lacks sbin.
@@ -37,6 +38,10 @@ func inspect(ctx context.Context) (host, error) {
 	h.compiler, err = inspectCompiler(ctx)
 	if err != nil {
 		return h, err
+	}
+	// Whoever finds the console in the cache needs none.
+	if out, err := exec.CommandContext(ctx, "node", "--version").Output(); err == nil {
+		h.node = strings.TrimSpace(string(out))
 	}
 	return h, nil
 }

@@ -53,7 +53,7 @@ func run(ctx context.Context, only string, tests, list bool) error {
 		return nil
 	}
 	p := newProgress(os.Stderr)
-	if err := installMissing(ctx, p); err != nil {
+	if err := installMissing(ctx, p, tests); err != nil {
 		return err
 	}
 	host, err := inspect(ctx)
@@ -133,6 +133,11 @@ func (b *builder) build(ctx context.Context, artifacts []artifact) error {
 		}
 		if err := publish(bin, b.dirs[a.name], a); err != nil {
 			return err
+		}
+		for name, path := range a.tree {
+			if err := recopy(filepath.Join(b.dirs[a.name], path), filepath.Join(b.root, name)); err != nil {
+				return fmt.Errorf("update %s: %w", name, err)
+			}
 		}
 	}
 	return nil

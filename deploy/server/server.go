@@ -234,12 +234,24 @@ func feed(ctx context.Context, events *bus.Bus, streams *live.Hub) error {
 	return nil
 }
 
-// withConsole serves people's pages beside the API.
+// withConsole serves people's pages beside the API: what is read at a path that is
+// none of the API's is one of the console's.
 func withConsole(api http.Handler) http.Handler {
+	console := web.Handler()
 	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	mux.Handle("GET /{$}", web.Handler())
-	mux.Handle("GET /assets/", web.Handler())
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			console.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+	for _, path := range []string{
+		"/v1", "/v1/", "/healthz", "/openapi.json", "/openapi.yaml",
+		"/clusters/{cluster}/.well-known/", "/clusters/{cluster}/openid/",
+	} {
+		mux.Handle(path, api)
+	}
 	return mux
 }
 

@@ -1,0 +1,37 @@
+import { QueryClient } from "@tanstack/react-query";
+import { describe, expect, test } from "vitest";
+
+import { apply, put, without } from "./changes";
+import type { Cluster } from "./client";
+
+const cluster = (id: string, phase: Cluster["phase"] = "running"): Cluster => ({
+  id, phase, name: id, version: "1.37", pod_cidr: "", service_cidr: "", endpoint: "", issuer: "", conditions: [], created_at: "2026-11-27T00:00:00Z",
+});
+
+describe("lists", () => {
+  test("what is new finds its place, what is known is replaced", () => {
+    const list = [{ id: "a", n: 1 }, { id: "c", n: 1 }];
+    expect(put(list, { id: "b", n: 2 }).map((x) => x.id)).toEqual(["a", "b", "c"]);
+    expect(put(list, { id: "d", n: 2 }).map((x) => x.id)).toEqual(["a", "c", "d"]);
+    expect(put(list, { id: "c", n: 2 })).toEqual([{ id: "a", n: 1 }, { id: "c", n: 2 }]);
+    expect(without(list, "a")).toEqual([{ id: "c", n: 1 }]);
+  });
+});
+
+describe("changes", () => {
+  test("a cluster is shown anew everywhere, and leaves the list when it is deleted", () => {
+    const queries = new QueryClient();
+    queries.setQueryData(["clusters"], [cluster("kc-1", "provisioning")]);
+    apply(queries, { kind: "cluster", cluster: cluster("kc-1") });
+    expect(queries.getQueryData<Cluster[]>(["clusters"])?.[0]?.phase).toBe("running");
+    expect(queries.getQueryData<Cluster>(["cluster", "kc-1"])?.phase).toBe("running");
+    apply(queries, { kind: "gone", gone: "kc-1" });
+    expect(queries.getQueryData(["clusters"])).toEqual([]);
+    expect(queries.getQueryData<Cluster>(["cluster", "kc-1"])?.phase).toBe("deleted");
+  });
+  test("a list that was never asked for is not made from one item", () => {
+    const queries = new QueryClient();
+    apply(queries, { kind: "cluster", cluster: cluster("kc-1") });
+    expect(queries.getQueryData(["clusters"])).toBeUndefined();
+  });
+});

@@ -1,0 +1,49 @@
+import type { QueryClient } from "@tanstack/react-query";
+
+import type { Change, Cluster, Event, Node, Pool } from "./client";
+
+interface Identified {
+  id: string;
+}
+
+/** The list with the item put in its place by id: ids sort by time. */
+export function put<T extends Identified>(list: T[], item: T): T[] {
+  const at = list.findIndex((x) => x.id >= item.id);
+  if (at < 0) return [...list, item];
+  return list.toSpliced(at, list[at]?.id === item.id ? 1 : 0, item);
+}
+
+export function without<T extends Identified>(list: T[], id: string): T[] {
+  return list.filter((x) => x.id !== id);
+}
+
+/** Brings what the console remembers up to a change that it was told of. */
+export function apply(queries: QueryClient, change: Change, cluster?: string): void {
+  const edit = <T extends Identified>(key: string[], f: (list: T[]) => T[]) => {
+    queries.setQueryData<T[]>(key, (list) => list && f(list));
+  };
+  const { cluster: one, pool, node, event, gone } = change;
+  if (one) {
+    queries.setQueryData<Cluster>(["cluster", one.id], one);
+    edit<Cluster>(["clusters"], (list) => (one.phase === "deleted" ? without(list, one.id) : put(list, one)));
+  }
+  if (gone) {
+    edit<Cluster>(["clusters"], (list) => without(list, gone));
+    queries.setQueryData<Cluster>(["cluster", gone], (was) => was && { ...was, phase: "deleted" });
+  }
+  if (!cluster) return;
+  if (pool) edit<Pool>(["pools", cluster], (list) => put(list, pool));
+  if (node) edit<Node>(["nodes", cluster], (list) => put(list, node));
+  if (event) edit<Event>(["events", cluster], (list) => put(list, event));
+  if (gone) {
+    edit<Pool>(["pools", cluster], (list) => without(list, gone));
+    edit<Node>(["nodes", cluster], (list) => without(list, gone));
+  }
+}
+
+/** Forgets what a whole telling of everything did not name: it went away unseen. */
+export function keepOnly(queries: QueryClient, told: Set<string>, cluster?: string): void {
+  for (const key of cluster ? [["pools", cluster], ["nodes", cluster]] : [["clusters"]]) {
+    queries.setQueryData<Identified[]>(key, (list) => list?.filter((x) => told.has(x.id)));
+  }
+}

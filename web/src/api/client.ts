@@ -1,0 +1,52 @@
+import createClient from "openapi-fetch";
+
+import { organizationHeader } from "./organization";
+import type { components, paths } from "./schema";
+
+type Schemas = components["schemas"];
+export type Account = Schemas["AccountView"];
+export type Change = Schemas["ChangeView"];
+export type Cluster = Schemas["ClusterView"];
+export type Condition = Schemas["ConditionView"];
+export type Event = Schemas["EventView"];
+export type Node = Schemas["NodeView"];
+export type Options = Schemas["OptionsView"];
+export type Pool = Schemas["PoolView"];
+export type Price = Schemas["PriceView"];
+export type Session = Schemas["SessionView"];
+export type Size = Schemas["SizeView"];
+export type Token = Schemas["TokenView"];
+
+/** The REST API. The session is a cookie, which the browser sends by itself. */
+export const api = createClient<paths>({ baseUrl: "/" });
+
+api.use({
+  onRequest({ request }) {
+    for (const [name, value] of Object.entries(organizationHeader())) request.headers.set(name, value);
+    return request;
+  },
+});
+
+/** The body of a good answer; a refusal is thrown as the problem that it is. */
+export async function body<T>(answer: Promise<{ data?: T; error?: unknown }>): Promise<T> {
+  const { data, error } = await answer;
+  if (error !== undefined) throw error;
+  return data as T;
+}
+
+interface Page<T> {
+  items: T[] | null;
+  next_cursor?: string;
+}
+
+/** Everything on all pages of a list. */
+export async function everything<T>(page: (cursor: string | undefined) => Promise<{ data?: Page<T>; error?: unknown }>): Promise<T[]> {
+  const all: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const { items, next_cursor } = await body(page(cursor));
+    all.push(...(items ?? []));
+    cursor = next_cursor;
+  } while (cursor);
+  return all;
+}

@@ -1,0 +1,17 @@
+// Which organization this tab acts in. A person may look at two of them in two tabs.
+
+const key = "organization";
+
+export function chooseOrganization(id: string): void {
+  sessionStorage.setItem(key, id);
+}
+
+export function forgetOrganization(): void {
+  sessionStorage.removeItem(key);
+}
+
+/** The header that says so; none: the server takes the one chosen last. */
+export function organizationHeader(): Record<string, string> {
+  const id = sessionStorage.getItem(key);
+  return id ? { "Marina-Organization": id } : {};
+}

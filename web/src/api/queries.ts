@@ -1,0 +1,44 @@
+import { queryOptions } from "@tanstack/react-query";
+
+import { api, body, everything } from "./client";
+
+export const accountQuery = queryOptions({
+  queryKey: ["account"],
+  queryFn: () => body(api.GET("/v1/account")),
+  staleTime: 60_000,
+});
+
+export const optionsQuery = queryOptions({
+  queryKey: ["options"],
+  queryFn: () => body(api.GET("/v1/options")),
+  staleTime: 300_000,
+});
+
+export const clustersQuery = queryOptions({
+  queryKey: ["clusters"],
+  queryFn: () => everything((cursor) => api.GET("/v1/clusters", { params: { query: { limit: 100, cursor } } })),
+});
+
+const at = (cluster_id: string, cursor?: string) => ({ params: { path: { cluster_id }, query: { limit: 100, cursor } } });
+
+export const clusterQuery = (id: string) =>
+  queryOptions({ queryKey: ["cluster", id], queryFn: () => body(api.GET("/v1/clusters/{cluster_id}", { params: { path: { cluster_id: id } } })) });
+
+export const poolsQuery = (id: string) =>
+  queryOptions({ queryKey: ["pools", id], queryFn: () => everything((cursor) => api.GET("/v1/clusters/{cluster_id}/node-pools", at(id, cursor))) });
+
+export const nodesQuery = (id: string) =>
+  queryOptions({ queryKey: ["nodes", id], queryFn: () => everything((cursor) => api.GET("/v1/clusters/{cluster_id}/nodes", at(id, cursor))) });
+
+export const eventsQuery = (id: string) =>
+  queryOptions({ queryKey: ["events", id], queryFn: () => everything((cursor) => api.GET("/v1/clusters/{cluster_id}/events", at(id, cursor))) });
+
+export const sessionsQuery = queryOptions({
+  queryKey: ["sessions"],
+  queryFn: () => everything((cursor) => api.GET("/v1/sessions", { params: { query: { limit: 100, cursor } } })),
+});
+
+export const tokensQuery = queryOptions({
+  queryKey: ["tokens"],
+  queryFn: () => everything((cursor) => api.GET("/v1/tokens", { params: { query: { limit: 100, cursor } } })),
+});

@@ -1,0 +1,29 @@
+import type { Change } from "./client";
+import { organizationHeader } from "./organization";
+
+/** Cuts a stream of text into server-sent events' data. Comments and fields other than data are dropped. */
+export function eventParser(tell: (data: string) => void): (text: string) => void {
+  let rest = "";
+  return (text) => {
+    const blocks = (rest + text).split("\n\n");
+    rest = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const data = block.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart());
+      if (data.length > 0) tell(data.join("\n"));
+    }
+  };
+}
+
+/** Reads the stream of changes until it or signal ends. EventSource could not say which organization it is for. */
+export async function watch(cluster: string | undefined, signal: AbortSignal, tell: (change: Change) => void): Promise<void> {
+  const query = cluster ? `?cluster_id=${encodeURIComponent(cluster)}` : "";
+  const answer = await fetch(`/v1/stream${query}`, { headers: { Accept: "text/event-stream", ...organizationHeader() }, signal });
+  if (!answer.ok || !answer.body) throw new Error(`the stream is refused: ${answer.status}`);
+  const parse = eventParser((data) => tell(JSON.parse(data) as Change));
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    parse(value);
+  }
+}

@@ -1,0 +1,60 @@
+import { Button, Tabs } from "@mantine/core";
+import { useMutation, useSuspenseQuery } from "@tanstack/react-query";
+import { Outlet, getRouteApi, useLocation, useNavigate } from "@tanstack/react-router";
+
+import { usePermission } from "../account/permission";
+import { useLive } from "../api/live";
+import { clusterQuery } from "../api/queries";
+import { Failure } from "../parts/Failure";
+import { DownloadIcon } from "../parts/icons";
+import { ButtonLink } from "../parts/Link";
+import { Empty, Page, Panel } from "../parts/Page";
+import { Status } from "../parts/Status";
+import { clusterPhase, usable } from "../words/phase";
+import { downloadKubeconfig } from "./kubeconfig";
+
+const route = getRouteApi("/inside/clusters/$id");
+
+const tabs = [
+  { path: "/", label: "Overview" },
+  { path: "/nodes", label: "Nodes" },
+  { path: "/activity", label: "Activity" },
+  { path: "/logs", label: "Logs" },
+  { path: "/danger", label: "Danger" },
+];
+
+export function ClusterPage() {
+  const { id } = route.useParams();
+  const { data: cluster } = useSuspenseQuery(clusterQuery(id));
+  const connected = useLive(id);
+  const navigate = useNavigate();
+  const { pathname } = useLocation();
+  const mayUse = usePermission("clusters:use");
+  const download = useMutation({ mutationFn: () => downloadKubeconfig(cluster) });
+  const base = `/clusters/${id}`;
+  const shown = tabs.find((tab) => tab.path !== "/" && pathname.startsWith(base + tab.path))?.path ?? "/";
+  if (cluster.phase === "deleted") {
+    return (
+      <Page title={cluster.name}>
+        <Panel><Empty title="This cluster is deleted" action={<ButtonLink to="/clusters" variant="default">To your clusters</ButtonLink>}>Nothing of it is left.</Empty></Panel>
+      </Page>
+    );
+  }
+  return (
+    <Page
+      title={cluster.name}
+      about={<><Status {...clusterPhase(cluster.phase)} /> · Kubernetes {cluster.version}{connected ? null : " · connecting again…"}</>}
+      actions={mayUse ? <Button leftSection={<DownloadIcon />} variant="default" disabled={!usable(cluster.phase)} loading={download.isPending} onClick={() => download.mutate()}>Kubeconfig</Button> : null}
+    >
+      <Failure error={download.error} />
+      <Tabs value={shown} onChange={(path) => void navigate({ to: base + (path === "/" ? "" : path) })} mb="lg" keepMounted={false}>
+        <div className="scroll">
+          <Tabs.List style={{ flexWrap: "nowrap", minWidth: "max-content" }}>
+            {tabs.map((tab) => <Tabs.Tab key={tab.path} value={tab.path}>{tab.label}</Tabs.Tab>)}
+          </Tabs.List>
+        </div>
+        <Tabs.Panel value={shown} pt="lg"><Outlet /></Tabs.Panel>
+      </Tabs>
+    </Page>
+  );
+}

@@ -1,0 +1,126 @@
+import { Button, Text } from "@mantine/core";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, type ErrorComponentProps, Outlet, redirect } from "@tanstack/react-router";
+
+import { LogIn } from "./account/LogIn";
+import { safeNext } from "./account/next";
+import { SignUp } from "./account/SignUp";
+import { explain, isProblem } from "./api/problem";
+import { accountQuery, clusterQuery, clustersQuery, eventsQuery, nodesQuery, optionsQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
+import { ClusterList } from "./clusters/ClusterList";
+import { ClusterPage } from "./clusters/ClusterPage";
+import { Overview } from "./clusters/Overview";
+import { Shell } from "./layout/Shell";
+import { ButtonLink } from "./parts/Link";
+import { Empty, Page, Panel } from "./parts/Page";
+import { queries } from "./queries";
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: Nowhere, errorComponent: Broken });
+
+const door = (search: Record<string, unknown>): { next?: string } => {
+  const next = safeNext(search.next);
+  return next ? { next } : {};
+};
+const login = createRoute({ getParentRoute: () => root, path: "/login", component: LogIn, validateSearch: door });
+const signup = createRoute({ getParentRoute: () => root, path: "/signup", component: SignUp, validateSearch: door });
+
+// Everything below asks who is there first, and sends strangers to log in.
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: "inside",
+  component: Shell,
+  beforeLoad: async ({ location }) => {
+    try {
+      await queries.ensureQueryData(accountQuery);
+    } catch (error) {
+      if (isProblem(error) && error.status === 401) throw redirect({ to: "/login", search: door({ next: location.href }) });
+      throw error;
+    }
+  },
+});
+
+const home = createRoute({ getParentRoute: () => root, path: "/", beforeLoad: () => { throw redirect({ to: "/clusters" }); } });
+
+const clusters = createRoute({ getParentRoute: () => inside, path: "/clusters", component: ClusterList, loader: () => queries.ensureQueryData(clustersQuery) });
+
+const newCluster = createRoute({
+  getParentRoute: () => inside,
+  path: "/clusters/new",
+  component: lazyRouteComponent(() => import("./clusters/CreateCluster"), "CreateCluster"),
+  loader: () => queries.ensureQueryData(optionsQuery),
+});
+
+const cluster = createRoute({
+  getParentRoute: () => inside,
+  path: "/clusters/$id",
+  component: ClusterPage,
+  loader: async ({ params: { id } }) => {
+    await Promise.all([
+      queries.ensureQueryData(clusterQuery(id)), queries.ensureQueryData(poolsQuery(id)),
+      queries.ensureQueryData(nodesQuery(id)), queries.ensureQueryData(eventsQuery(id)),
+    ]);
+  },
+});
+const overview = createRoute({ getParentRoute: () => cluster, path: "/", component: Overview });
+const nodes = createRoute({
+  getParentRoute: () => cluster,
+  path: "/nodes",
+  component: lazyRouteComponent(() => import("./clusters/Nodes"), "Nodes"),
+  loader: () => queries.ensureQueryData(optionsQuery),
+});
+const activity = createRoute({ getParentRoute: () => cluster, path: "/activity", component: lazyRouteComponent(() => import("./clusters/Activity"), "Activity") });
+const logs = createRoute({ getParentRoute: () => cluster, path: "/logs", component: lazyRouteComponent(() => import("./clusters/Logs"), "Logs") });
+const danger = createRoute({ getParentRoute: () => cluster, path: "/danger", component: lazyRouteComponent(() => import("./clusters/Danger"), "Danger") });
+
+const tokens = createRoute({
+  getParentRoute: () => inside,
+  path: "/tokens",
+  component: lazyRouteComponent(() => import("./account/Tokens"), "Tokens"),
+  loader: () => queries.ensureQueryData(tokensQuery),
+});
+const profile = createRoute({
+  getParentRoute: () => inside,
+  path: "/profile",
+  component: lazyRouteComponent(() => import("./account/Profile"), "Profile"),
+  loader: () => queries.ensureQueryData(sessionsQuery),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    login, signup, home,
+    inside.addChildren([clusters, newCluster, cluster.addChildren([overview, nodes, activity, logs, danger]), tokens, profile]),
+  ]),
+  defaultPreload: "intent",
+  defaultErrorComponent: Broken,
+  defaultNotFoundComponent: Nowhere,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+function Nowhere() {
+  return (
+    <Page title="There is no such page">
+      <Panel><Empty title="Nothing is here" action={<ButtonLink to="/clusters" variant="default">To your clusters</ButtonLink>}>The address may be mistyped, or what it led to is gone.</Empty></Panel>
+    </Page>
+  );
+}
+
+function Broken({ error, reset }: ErrorComponentProps) {
+  const missing = isProblem(error) && error.status === 404;
+  return (
+    <Page title={missing ? "Not found" : "That did not work"}>
+      <Panel>
+        <Empty
+          title={missing ? "Nothing is here" : "The page could not be loaded"}
+          action={missing ? <ButtonLink to="/clusters" variant="default">To your clusters</ButtonLink> : <Button variant="default" onClick={() => { reset(); void router.invalidate(); }}>Try again</Button>}
+        >
+          <Text component="span">{explain(error)}</Text>
+        </Empty>
+      </Panel>
+    </Page>
+  );
+}
