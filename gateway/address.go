@@ -12,11 +12,17 @@ type addressKey struct{}
 
 // address returns the client's IP address, for the audit log.
 func address(ctx context.Context) string {
-	a, ok := ctx.Value(addressKey{}).(netip.Addr)
-	if !ok {
+	a := addressOf(ctx)
+	if a == (netip.Addr{}) {
 		return ""
 	}
 	return a.String()
+}
+
+// addressOf returns the client's IP address; the zero value when it has none.
+func addressOf(ctx context.Context) netip.Addr {
+	a, _ := ctx.Value(addressKey{}).(netip.Addr)
+	return a
 }
 
 // origin is who a request comes from as far as an address tells: an IPv4 address,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -36,6 +37,9 @@ type Clusters interface {
 	// calls send, once; it returns when the log is sent or, if it is followed, when
 	// ctx ends or the reader leaves.
 	Logs(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, q controlplane.LogQuery) (send func(context.Context, io.Writer) error, err error)
+	// Terminal opens a shell in which the actor can use kubectl. Whoever calls it
+	// closes the terminal.
+	Terminal(ctx context.Context, org tenant.OrganizationID, actor string, address netip.Addr, id tenant.ClusterID, n controlplane.NewCredential, columns, rows uint16) (Terminal, error)
 	// Identity returns the OpenID documents of a cluster's service accounts.
 	Identity(ctx context.Context, id tenant.ClusterID) (configuration, keys []byte, err error)
 }

@@ -19,7 +19,7 @@ type credentialView struct {
 	UserID     string     `json:"user_id" example:"usr-01k9xw3e5v8m2q4r6t8y0a1b2c"`
 	Groups     []string   `json:"groups" doc:"What they are to Kubernetes." example:"[\"marina:admins\"]"`
 	IssuedBy   string     `json:"issued_by" doc:"The person or the token that asked for it." example:"tok-01k9xw3e5v8m2q4r6t8y0a1b2c"`
-	Kind       string     `json:"kind" enum:"kubeconfig,exec" doc:"kubeconfig: it lies in a file. exec: the command line got it for kubectl, and renews it."`
+	Kind       string     `json:"kind" enum:"kubeconfig,exec,terminal" doc:"kubeconfig: it lies in a file. exec: the command line got it for kubectl, and renews it. terminal: a terminal in the browser has it."`
 	IssuedAt   time.Time  `json:"issued_at"`
 	ExpiresAt  time.Time  `json:"expires_at"`
 	LastUsedAt *time.Time `json:"last_used_at" doc:"To the minute; null when it was never used."`

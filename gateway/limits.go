@@ -51,6 +51,7 @@ type limits struct {
 	organizationPlaces *throttle.Places[tenant.OrganizationID]
 	addresses          *throttle.Rates[netip.Prefix]
 	organizations      *throttle.Rates[tenant.OrganizationID]
+	terminals          *throttle.Places[tenant.UserID]
 	streams            *throttle.Places[tenant.OrganizationID]
 }
 
@@ -60,6 +61,7 @@ func newLimits(l Limits) *limits {
 		organizationPlaces: throttle.NewPlaces[tenant.OrganizationID](l.Requests),
 		addresses:          throttle.NewRates[netip.Prefix](l.Address, remembered),
 		organizations:      throttle.NewRates[tenant.OrganizationID](l.Organization, remembered),
+		terminals:          throttle.NewPlaces[tenant.UserID](maxTerminals),
 		streams:            throttle.NewPlaces[tenant.OrganizationID](maxStreams),
 	}
 }

@@ -101,6 +101,7 @@ func New(d Deps) http.Handler {
 	s.registerCredentials(private)
 	s.registerEvents(private)
 	s.registerStream(private)
+	s.registerTerminal(private)
 	s.registerObserve(private)
 	s.registerPools(private)
 	s.registerNodes(private)

@@ -3,16 +3,20 @@ package gateway_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
 
 	"github.com/marina-cloud/marina/billing"
+	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
@@ -30,6 +34,7 @@ type world struct {
 
 	credentials []controlplane.Credential
 
+	closed atomic.Int64                // terminals
 	left   atomic.Int64                // readers of logs who followed and left
 	quota  int                         // of clusters of an organization; 0: none
 	before func(context.Context) error // called in every Create, without the lock
@@ -369,4 +374,44 @@ func (w *world) Prices(context.Context) (billing.Book, error) {
 		{Meter: billing.ControlPlane, Item: billing.Running, PerHour: apd.New(15, -3)},
 		{Meter: billing.Node, Item: fleet.Sizes[0].Name, PerHour: apd.New(1000, -5)},
 	}}, nil
+}
+
+// Terminal shows who and what it is for, then what is typed, and ends with "exit".
+func (w *world) Terminal(_ context.Context, org tenant.OrganizationID, actor string, address netip.Addr, id tenant.ClusterID, n controlplane.NewCredential, columns, rows uint16) (gateway.Terminal, error) {
+	if n.Group == "" {
+		return nil, controlplane.ErrNoAccess
+	}
+	c, err := w.Cluster(context.Background(), org, id)
+	if err != nil {
+		return nil, err
+	}
+	t := &echo{w: w}
+	t.r, t.shown = io.Pipe()
+	go fmt.Fprintf(t.shown, "%s %s %s %dx%d\n", c.Name, actor, address, columns, rows)
+	return t, nil
+}
+
+type echo struct {
+	w     *world
+	r     *io.PipeReader
+	shown *io.PipeWriter
+}
+
+func (e *echo) Read(p []byte) (int, error) { return e.r.Read(p) }
+
+func (e *echo) Write(p []byte) (int, error) {
+	if string(p) == "exit" {
+		return len(p), e.shown.CloseWithError(syscall.EIO)
+	}
+	return e.shown.Write(p)
+}
+
+func (e *echo) Resize(columns, rows uint16) error {
+	_, err := fmt.Fprintf(e.shown, "now %dx%d\n", columns, rows)
+	return err
+}
+
+func (e *echo) Close() error {
+	e.w.closed.Add(1)
+	return errors.Join(e.r.Close(), e.shown.Close())
 }

@@ -22,6 +22,7 @@ type CredentialKind string
 // The kinds of credentials.
 const (
 	ForKubeconfig CredentialKind = "kubeconfig" // it lies in a file, until it ends
+	ForTerminal   CredentialKind = "terminal"   // a terminal in the browser has it
 	ForExec       CredentialKind = "exec"       // a program gets it for kubectl, and a new one after it
 )
 

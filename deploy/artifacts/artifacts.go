@@ -19,12 +19,13 @@ import (
 // The names that Path knows. The Kubernetes binaries are named after their minor
 // version and found with Kubernetes.
 const (
-	Marina  = "marina"       // the program of the hosting layer
-	Agent   = "marina-agent" // what runs on a node
-	Etcd    = "marina-etcd"  // a tenant's etcd
-	Runc    = "runc"         // static, starts tenants' containers and local machines
-	Node    = "node"         // directory: the root file system of a local machine
-	Kubectl = "kubectl"      // of the newest minor
+	Marina   = "marina"       // the program of the hosting layer
+	Agent    = "marina-agent" // what runs on a node
+	Etcd     = "marina-etcd"  // a tenant's etcd
+	Runc     = "runc"         // static, starts tenants' containers and local machines
+	Node     = "node"         // directory: the root file system of a local machine
+	Terminal = "terminal"     // directory: the root file system of the terminals in the browser
+	Kubectl  = "kubectl"      // of the newest minor
 )
 
 // What only tests use: `make test` builds it, `make build` does not.

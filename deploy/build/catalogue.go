@@ -122,6 +122,7 @@ func catalogue(root string, host host) []artifact {
 		}),
 		imagesArtifact(root),
 		nodeArtifact(host),
+		terminalArtifact(host),
 	)
 	all = append(append(all, consoleArtifacts(root, host)...), marina)
 	return append(all, testArtifacts(root, golang)...)

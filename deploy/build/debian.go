@@ -32,6 +32,9 @@ var requirements = []requirement{
 	{"procps", []string{"/usr/sbin/sysctl", "/sbin/sysctl"}},
 	{"mount", []string{"/usr/bin/mount", "/bin/mount"}},
 	{"util-linux", []string{"/usr/bin/nsenter"}},
+	{"bash", []string{"/usr/bin/bash", "/bin/bash"}},
+	{"bash-completion", []string{completions}},
+	{"jq", []string{"/usr/bin/jq"}},
 	{"dash", []string{"/usr/bin/dash", "/bin/dash"}},
 	{"postgresql", []string{"/usr/lib/postgresql/*/bin/postgres"}},
 }

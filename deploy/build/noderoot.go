@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"embed"
-	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/marina-cloud/marina/deploy/build/internal/cache"
 )
@@ -25,7 +22,7 @@ var nodeEtc embed.FS
 // recipe is the part of the build that decides what is in images and in a
 // machine's root. Changing it makes new ones.
 //
-//go:embed host.go images.go noderoot.go internal/ociimage/ociimage.go
+//go:embed host.go images.go noderoot.go rootfs.go terminalroot.go internal/ociimage/ociimage.go
 var recipe embed.FS
 
 // nodeDirs are the directories of a local machine's root that something is
@@ -74,8 +71,8 @@ func nodeArtifact(host host) artifact {
 			if err != nil {
 				return err
 			}
-			r := nodeRoot{dir: out}
-			r.skeleton()
+			r := &rootFS{dir: out}
+			skeleton(r)
 			for _, f := range tools {
 				r.copy(f, nodePath(f))
 			}
@@ -110,22 +107,8 @@ func nodePath(file string) string {
 	return path.Join("usr", dir, name)
 }
 
-// nodeRoot fills a directory. After the first error its methods do nothing.
-type nodeRoot struct {
-	dir string
-	err error
-}
-
-func (r *nodeRoot) do(what string, f func() error) {
-	if r.err != nil {
-		return
-	}
-	if err := f(); err != nil {
-		r.err = fmt.Errorf("%s: %w", what, err)
-	}
-}
-
-func (r *nodeRoot) skeleton() {
+// skeleton makes what a machine's root has before any program.
+func skeleton(r *rootFS) {
 	for _, d := range []string{"usr/bin", "usr/lib", "usr/lib64", "usr/share/marina/images", "var"} {
 		r.mkdir(d)
 	}
@@ -139,87 +122,7 @@ func (r *nodeRoot) skeleton() {
 		r.mkdir(d)
 		r.do("make /"+d, func() error { return os.Chmod(filepath.Join(r.dir, d), 0o777|fs.ModeSticky) })
 	}
-	r.do("copy etc", func() error {
-		return fs.WalkDir(nodeEtc, "etc", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			content, err := nodeEtc.ReadFile(name)
-			if err != nil {
-				return err
-			}
-			return os.WriteFile(filepath.Join(r.dir, name), content, 0o644)
-		})
-	})
-}
-
-func (r *nodeRoot) mkdir(dir string) {
-	r.do("make /"+dir, func() error { return os.MkdirAll(filepath.Join(r.dir, dir), 0o755) })
-}
-
-// link makes a symbolic link unless there is a file of that name.
-func (r *nodeRoot) link(target, name string) {
-	r.do("link /"+name, func() error {
-		err := os.Symlink(target, filepath.Join(r.dir, name))
-		if errors.Is(err, fs.ErrExist) {
-			return nil
-		}
-		return err
-	})
-}
-
-// all puts every file of a built artifact into dir. Entries of the cache never
-// change, so a second name for the same file costs nothing.
-func (r *nodeRoot) all(from, dir string) {
-	r.mkdir(dir)
-	r.do("fill /"+dir, func() error {
-		files, err := os.ReadDir(from)
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			src, dst := filepath.Join(from, f.Name()), filepath.Join(r.dir, dir, f.Name())
-			err := os.Link(src, dst)
-			if errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EMLINK) {
-				err = copyFile(src, dst)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (r *nodeRoot) copy(from, to string) {
-	r.mkdir(path.Dir(to))
-	r.do("copy "+from, func() error { return copyFile(from, filepath.Join(r.dir, to)) })
-}
-
-// copyFile copies content, permissions and time of modification. It follows links.
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	// A set-user-id bit (mount has one) is of no use in a machine where all is root.
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm())
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(to, info.Mode().Perm()), os.Chtimes(to, info.ModTime(), info.ModTime()))
+	r.embedded(nodeEtc, "etc", "etc")
 }
 
 // sorted returns the distinct elements of list in order.

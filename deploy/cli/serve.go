@@ -188,7 +188,7 @@ func (e *env) logger() *slog.Logger {
 // builtFiles finds what `make build` made.
 func builtFiles() (a server.Artifacts, err error) {
 	a.Kubernetes = map[string]string{}
-	for name, field := range map[string]*string{artifacts.Etcd: &a.Etcd, artifacts.Runc: &a.Runc, artifacts.Node: &a.Node} {
+	for name, field := range map[string]*string{artifacts.Etcd: &a.Etcd, artifacts.Runc: &a.Runc, artifacts.Node: &a.Node, artifacts.Terminal: &a.Terminal} {
 		if *field, err = artifacts.Path(name); err != nil {
 			return a, err
 		}

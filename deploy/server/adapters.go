@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 
+	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 	"github.com/marina-cloud/marina/tenant-controlplane/controlplaneapp"
 )
 
@@ -15,6 +18,14 @@ import (
 
 // gatewayClusters is the control planes as the gateway needs them.
 type gatewayClusters struct{ *controlplaneapp.App }
+
+func (g gatewayClusters) Terminal(ctx context.Context, org tenant.OrganizationID, actor string, address netip.Addr, id tenant.ClusterID, n controlplane.NewCredential, columns, rows uint16) (gateway.Terminal, error) {
+	t, err := g.App.Terminal(ctx, org, actor, address, id, n, columns, rows)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
 
 func (g gatewayClusters) Identity(ctx context.Context, id tenant.ClusterID) (configuration, keys []byte, err error) {
 	c, keys, err := g.App.Issuer(ctx, id)

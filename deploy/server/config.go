@@ -44,6 +44,7 @@ type Artifacts struct {
 	Runc       string            // runc
 	Kubernetes map[string]string // by minor
 	Node       string            // root file system of a local machine
+	Terminal   string            // root file system of the terminals in the browser
 }
 
 // Defaults of an installation.

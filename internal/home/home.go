@@ -21,15 +21,19 @@ import (
 const Default = "/var/lib/marina"
 
 // User ids of tenants begin at firstUID; each home has a block of uidBlock, two
-// for each cluster.
+// for each cluster and one for each terminal.
 const (
 	firstUID = 200_000
 	uidBlock = 20_000
 	uidSlots = 100_000 // firstUID + uidSlots*uidBlock stays below 2³¹
 )
 
-// MaxClusters is how many clusters fit into a home's block of user ids.
-const MaxClusters = uidBlock / 2
+// MaxTerminals and MaxClusters are how many of each fit into a home's block of user
+// ids.
+const (
+	MaxTerminals = 1_000
+	MaxClusters  = (uidBlock - MaxTerminals) / 2
+)
 
 // Home is one installation's place on a machine. It is a value without state.
 type Home struct {
@@ -98,6 +102,9 @@ func (h Home) Machine(id tenant.NodeID) string { return h.Path("machines", strin
 // Runc is runc's state directory. It is gone after a reboot, as the containers are.
 func (h Home) Runc() string { return filepath.Join(h.Run(), "runc") }
 
+// Terminals is the directory of the terminals that are open.
+func (h Home) Terminals() string { return filepath.Join(h.Run(), "terminals") }
+
 // Cgroup is the parent of all cgroups of this home, as a path below each
 // hierarchy's root.
 func (h Home) Cgroup() string { return "/marina-" + h.Name() }
@@ -138,6 +145,18 @@ func (h Home) UIDs(slot int) (etcd, stack int) {
 	if slot < 0 || slot >= MaxClusters {
 		panic(fmt.Sprintf("home: uid slot %d out of range", slot))
 	}
-	base := firstUID + int(binary.BigEndian.Uint32(h.hash[:4])%uidSlots)*uidBlock
-	return base + 2*slot, base + 2*slot + 1
+	return h.firstUID() + 2*slot, h.firstUID() + 2*slot + 1
+}
+
+// TerminalUID returns the user id of one of the terminals that are open, by its
+// number below MaxTerminals. It is no cluster's.
+func (h Home) TerminalUID(n int) int {
+	if n < 0 || n >= MaxTerminals {
+		panic(fmt.Sprintf("home: terminal %d out of range", n))
+	}
+	return h.firstUID() + 2*MaxClusters + n
+}
+
+func (h Home) firstUID() int {
+	return firstUID + int(binary.BigEndian.Uint32(h.hash[:4])%uidSlots)*uidBlock
 }

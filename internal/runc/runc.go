@@ -76,6 +76,10 @@ type State struct {
 // A container of the same identifier that is not running is deleted first,
 // together with a cgroup that was left behind; one that runs is an error.
 func (r Runc) Run(ctx context.Context, id, bundle string, spec *specs.Spec, output *os.File) (Init, error) {
+	return r.run(ctx, id, bundle, spec, output)
+}
+
+func (r Runc) run(ctx context.Context, id, bundle string, spec *specs.Spec, output *os.File, flags ...string) (Init, error) {
 	if err := r.clear(ctx, id, spec); err != nil {
 		return Init{}, err
 	}
@@ -94,7 +98,8 @@ func (r Runc) Run(ctx context.Context, id, bundle string, spec *specs.Spec, outp
 	if err := os.Remove(filepath.Join(bundle, ".pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Init{}, fmt.Errorf("remove what is left of a start of container %s: %w", id, err)
 	}
-	if err := r.command(ctx, output, "run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id); err != nil {
+	args := append([]string{"run", "--detach", "--bundle", bundle, "--pid-file", pidFile}, flags...)
+	if err := r.command(ctx, output, append(args, id)...); err != nil {
 		return Init{}, fmt.Errorf("start container %s: %w", id, err)
 	}
 	text, err := os.ReadFile(pidFile)

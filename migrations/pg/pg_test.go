@@ -67,6 +67,8 @@ func TestEveryTableIsHeld(t *testing.T) {
 		"goose_db_version": "the migrations' own",
 		"organizations":    "its id is the organization; checked below",
 		"keystore":         "one row: what seals the data keys; marina_app may not even read it",
+		"price_books":      "what things cost, for all organizations; marina_app may not even read it",
+		"prices":           "as price_books",
 		"keystore_keys":    "data keys of the installation; marina_app may not even read it",
 		"platform_keys":    "keys of the installation; marina_app may not even read it",
 		"signups":          "people who are nobody yet; marina_app may not even read it",

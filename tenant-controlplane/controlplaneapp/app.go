@@ -22,6 +22,7 @@ import (
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/reconcile"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/runtime"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/terminal"
 )
 
 // parallel is how many clusters are worked on at once. Most of that work is
@@ -41,6 +42,7 @@ type App struct {
 	oci        *runtime.OCI
 	api        *kube.Clusters
 	deaths     *reconcile.Deaths
+	terminals  *terminal.Server
 	events     Events
 	domain     string
 	publicURL  string
@@ -98,6 +100,10 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.kms.Shutdown()
 	defer a.egress.Shutdown()
 	defer a.deaths.Close()
+	defer a.terminals.Shutdown()
+	if err := a.terminals.Sweep(ctx); err != nil {
+		return err
+	}
 	if err := a.adopt(ctx); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func deps(t *testing.T, db *pg.DB) controlplaneapp.Deps {
 	const program = "/bin/true"
 	return controlplaneapp.Deps{
 		DB: db, Home: h, Secrets: secrets, Domain: "marina.localhost", PublicURL: "https://marina.example/",
-		Binaries: controlplaneapp.Binaries{Etcd: program, Runc: program, Kubernetes: map[string]string{"1.37": program}},
+		Binaries: controlplaneapp.Binaries{Etcd: program, Runc: program, Kubernetes: map[string]string{"1.37": program}, Terminal: program},
 		Log:      slog.New(slog.DiscardHandler),
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/reconcile"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/runtime"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/terminal"
 )
 
 // Deps is what the control-plane context needs. All of it is required unless it
@@ -47,11 +48,13 @@ type Deps struct {
 	Reconcilers *metrics.Reconcilers  // nil: nobody counts
 }
 
-// Binaries are the static executables that control planes are made of.
+// Binaries are what control planes and terminals are made of: static executables, but
+// where it says otherwise.
 type Binaries struct {
 	Etcd       string
 	Runc       string
 	Kubernetes map[string]string // by minor, such as "1.37"
+	Terminal   string            // root file system of the terminals in the browser
 }
 
 // resolve follows links: a program that was built anew is another file, by which a
@@ -64,7 +67,7 @@ func (b *Binaries) resolve() (err error) {
 		}
 		return real
 	}
-	b.Etcd, b.Runc = follow(b.Etcd), follow(b.Runc)
+	b.Etcd, b.Runc, b.Terminal = follow(b.Etcd), follow(b.Runc), follow(b.Terminal)
 	kubernetes := make(map[string]string, len(b.Kubernetes))
 	for minor, path := range b.Kubernetes {
 		kubernetes[minor] = follow(path)
@@ -76,7 +79,7 @@ func (b *Binaries) resolve() (err error) {
 func (d Deps) validate() error {
 	for name, missing := range map[string]bool{
 		"DB": d.DB == nil, "Home": d.Home.Dir == "", "Secrets": d.Secrets == nil, "Domain": d.Domain == "", "Log": d.Log == nil,
-		"Binaries.Etcd": d.Binaries.Etcd == "", "Binaries.Runc": d.Binaries.Runc == "",
+		"Binaries.Etcd": d.Binaries.Etcd == "", "Binaries.Runc": d.Binaries.Runc == "", "Binaries.Terminal": d.Binaries.Terminal == "",
 	} {
 		if missing {
 			return fmt.Errorf("control planes: %s is missing", name)
@@ -119,6 +122,7 @@ func New(d Deps) (*App, error) {
 		kms:       kms.New(d.Secrets, socket("kms"), d.Log),
 		egress:    egress.New(allowed, egress.Machine(), egress.DefaultLimits(), socket("egress"), d.Log),
 		oci:       runtime.NewOCI(d.Home, runc.Runc{Binary: d.Binaries.Runc, Root: d.Home.Runc()}, d.Log),
+		terminals: &terminal.Server{Home: d.Home, Runc: runc.Runc{Binary: d.Binaries.Runc, Root: d.Home.Runc()}, Root: d.Binaries.Terminal, Log: d.Log},
 		home:      d.Home,
 		events:    d.Events,
 		domain:    d.Domain,

@@ -56,10 +56,10 @@ func specFor(p reconcile.Process, cgroup string) (*specs.Spec, error) {
 		},
 		Linux: &specs.Linux{
 			CgroupsPath:   cgroup,
-			Namespaces:    namespaces(),
+			Namespaces:    runc.Isolated(),
 			Resources:     resources(p),
-			MaskedPaths:   maskedPaths,
-			ReadonlyPaths: readonlyPaths,
+			MaskedPaths:   runc.MaskedPaths,
+			ReadonlyPaths: runc.ReadonlyPaths,
 		},
 	}
 	if s.Linux.Seccomp, err = seccomp.GetDefaultProfile(s); err != nil {
@@ -100,22 +100,6 @@ func mountsOf(p reconcile.Process, binary string) ([]specs.Mount, error) {
 	return mounts, nil
 }
 
-// namespaces are all new, so that the network is a loopback interface and nothing
-// else: runc brings it up.
-func namespaces() []specs.LinuxNamespace {
-	all := []specs.LinuxNamespace{
-		{Type: specs.PIDNamespace},
-		{Type: specs.IPCNamespace},
-		{Type: specs.UTSNamespace},
-		{Type: specs.MountNamespace},
-		{Type: specs.NetworkNamespace},
-	}
-	if _, err := os.Stat("/proc/self/ns/cgroup"); err == nil {
-		all = append(all, specs.LinuxNamespace{Type: specs.CgroupNamespace})
-	}
-	return all
-}
-
 func resources(p reconcile.Process) *specs.LinuxResources {
 	tasks := int64(maxTasks)
 	r := &specs.LinuxResources{
@@ -146,13 +130,3 @@ func rlimitFiles() specs.POSIXRlimit {
 	}
 	return specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Hard: limit, Soft: limit}
 }
-
-// What of /proc is hidden and what cannot be written to: runc's own defaults
-// (libcontainer/specconv).
-var (
-	maskedPaths = []string{
-		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-	}
-	readonlyPaths = []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
-)
