@@ -8,7 +8,7 @@ CREATE TABLE credentials (
     cluster_id        text        NOT NULL REFERENCES clusters (id),
     user_id           text        NOT NULL, -- whose it is
     issued_by         text        NOT NULL, -- usr-… or tok-…
-    kind              text        NOT NULL CHECK (kind IN ('kubeconfig', 'exec')),
+    kind              text        NOT NULL CHECK (kind IN ('kubeconfig', 'exec', 'terminal')),
     kubernetes_user   text        NOT NULL,
     kubernetes_groups text[]      NOT NULL,
     kubernetes_id     text        NOT NULL, -- authentication.kubernetes.io/credential-id
