@@ -89,7 +89,7 @@ func (s *server) credential(ctx huma.Context) (string, error) {
 }
 
 // What an operation asks of its caller is noted where it is registered. Each of them
-// goes through exactly one of needs, personal, anybody and operators.
+// goes through exactly one of needs, personal and anybody.
 const (
 	permissionKey = "permission" // of huma's metadata
 	documentKey   = "x-marina-permission"
@@ -120,9 +120,6 @@ func anybody(op huma.Operation) huma.Operation { return needs(forAnybody, op) }
 // personal says that it is a person's own matter: a token is given to a program, which
 // is not to become the person.
 func personal(op huma.Operation) huma.Operation { return needs(forPerson, op) }
-
-// operators says that it is for those who run the installation; for others it is not there.
-func operators(op huma.Operation) huma.Operation { return needs(forOperator, op) }
 
 // registered is what every operation behind authenticate gets.
 func registered(op *huma.Operation) {

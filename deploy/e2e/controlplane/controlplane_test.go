@@ -126,6 +126,7 @@ func (i *installation) start() {
 		Binaries: controlplaneapp.Binaries{
 			Etcd: i.binary("marina-etcd"), Runc: i.binary("runc"),
 			Kubernetes: map[string]string{"1.37": i.binary(artifacts.Kubernetes("1.37"))},
+			Terminal:   i.binary(artifacts.Terminal),
 		},
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(i.t.Output(), &i.log), nil)),
 	})
