@@ -16,7 +16,6 @@ type AccountView struct {
 	User          string                `json:"user_id" example:"usr-01k9xw3e5v8m2q4r6t8y0a1b2c"`
 	Email         string                `json:"email" example:"ada@example.com"`
 	Name          string                `json:"name" doc:"Empty where none was given." example:"Ada Lovelace"`
-	Verified      bool                  `json:"verified" doc:"Whether the e-mail address is known to be theirs. An account begins with that."`
 	Operator      bool                  `json:"operator" doc:"Whether they run the installation."`
 	Organization  string                `json:"organization_id" doc:"The organization in which the request acts; empty for a person who is a member of none." example:"org-01k9xw3e5v8m2q4r6t8y0a1b2c"`
 	OrgName       string                `json:"organization" doc:"The organization's name." example:"Analytical Engines"`
@@ -66,7 +65,7 @@ func (s *server) changeAccount(ctx context.Context, in *struct{ Body accountBody
 // viewAccount shows a person as c, who acts for them.
 func viewAccount(a identity.Account, c identity.Caller) AccountView {
 	v := AccountView{
-		User: string(a.ID), Email: a.Email, Name: a.Name, Verified: true, Operator: a.Operator && c.Token == "",
+		User: string(a.ID), Email: a.Email, Name: a.Name, Operator: a.Operator && c.Token == "",
 		Organization: string(c.Organization), Role: c.Role, Permissions: c.Permissions, Organizations: []membershipView{},
 	}
 	for _, m := range a.Memberships {

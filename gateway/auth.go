@@ -94,9 +94,8 @@ const (
 	permissionKey = "permission" // of huma's metadata
 	documentKey   = "x-marina-permission"
 
-	forAnybody  identity.Permission = "-"        // a person or a program, whatever its role and scopes
-	forPerson   identity.Permission = "person"   // who is logged in, about themselves
-	forOperator identity.Permission = "operator" // who runs the installation
+	forAnybody identity.Permission = "-"      // a person or a program, whatever its role and scopes
+	forPerson  identity.Permission = "person" // who is logged in, about themselves
 )
 
 // needs says that the caller's role, and a token's scopes, must hold p.
@@ -108,7 +107,7 @@ func needs(p identity.Permission, op huma.Operation) huma.Operation {
 		op.Extensions = map[string]any{}
 	}
 	op.Metadata[permissionKey], op.Extensions[documentKey] = p, string(p)
-	if p != forAnybody && p != forOperator {
+	if p != forAnybody {
 		op.Errors = append(op.Errors, http.StatusForbidden)
 	}
 	return op
@@ -140,10 +139,8 @@ func (s *server) permit(ctx huma.Context, next func(huma.Context)) {
 
 func permitted(c identity.Caller, p identity.Permission) error {
 	switch {
-	case p == forAnybody, p == forPerson && c.Session != "", p == forOperator && c.Operator, c.May(p):
+	case p == forAnybody, p == forPerson && c.Session != "", c.May(p):
 		return nil
-	case p == forOperator:
-		return errNothingHere
 	case p == forPerson:
 		return identity.ErrNeedsSession
 	case c.Organization == "":

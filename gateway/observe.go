@@ -58,43 +58,19 @@ func (s *server) clusterLogs(ctx context.Context, in *LogsInput) (*huma.StreamRe
 		r, w := humachi.Unwrap(hctx)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("X-Accel-Buffering", "no") // a proxy in front would hold lines back
-		stream := &stream{w: w, connection: http.NewResponseController(w)}
+		out := newPromptWriter(w)
 		ctx := r.Context()
 		if in.Follow {
-			stream.flush() // the reader sees that it has begun
+			out.flush() // the reader sees that it has begun
 			if r.Method == http.MethodHead {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithCancel(ctx)
 				cancel() // there is nothing to wait for
 			}
 		}
-		if err := send(ctx, stream); err != nil {
+		if err := send(ctx, out); err != nil {
 			s.Log.ErrorContext(ctx, "log not sent", logs.Request, logs.RequestOf(ctx), logs.Cluster, in.ID, "component", in.Component, "error", err)
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 		}
 	}}, nil
-}
-
-// slowest is how long a reader may take for what is sent at once.
-const slowest = 30 * time.Second
-
-// stream sends what is written at once, and gives up on a reader that takes nothing.
-type stream struct {
-	w          http.ResponseWriter
-	connection *http.ResponseController
-}
-
-func (s *stream) Write(p []byte) (int, error) {
-	_ = s.connection.SetWriteDeadline(time.Now().Add(slowest)) // where there is no connection, nobody is slow
-	n, err := s.w.Write(p)
-	if err == nil {
-		err = s.connection.Flush()
-	}
-	_ = s.connection.SetWriteDeadline(time.Time{})
-	return n, err
-}
-
-func (s *stream) flush() {
-	s.w.WriteHeader(http.StatusOK)
-	_ = s.connection.Flush() // the first line shows whether the reader is there
 }

@@ -64,7 +64,7 @@ func plainPath(next http.Handler) http.Handler {
 	})
 }
 
-// errNothingHere is what an address answers that does not exist, or not for everybody.
+// errNothingHere is what an address answers that does not exist.
 var errNothingHere = fault.New(fault.NotFound, "not_found", "There is nothing at this address. The API is described at /openapi.json.")
 
 func notFound(w http.ResponseWriter, _ *http.Request) { writeProblem(w, problemOf(errNothingHere)) }

@@ -70,7 +70,7 @@ func (s *server) watch(ctx context.Context, in *StreamInput) (*huma.StreamRespon
 		r, w := humachi.Unwrap(hctx)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no") // a proxy in front would hold events back
-		out := &stream{w: w, connection: http.NewResponseController(w)}
+		out := newPromptWriter(w)
 		out.flush()
 		if r.Method == http.MethodHead {
 			return

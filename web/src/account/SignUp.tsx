@@ -1,9 +1,9 @@
-import { Button, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
+import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 
-import { isProblem, wrongFields } from "../api/problem";
+import { wrongFields } from "../api/problem";
 import { Failure } from "../parts/Failure";
 import { TextLink } from "../parts/Link";
 import { Door } from "./Door";
@@ -25,7 +25,6 @@ export function SignUp() {
       await router.navigate({ href: next ?? "/clusters" });
     },
   });
-  if (isProblem(join.error) && join.error.code === "email_not_verified") return <LookAtMail email={email} />;
   const wrong = wrongFields(join.error);
   const submit = (e: FormEvent) => {
     e.preventDefault();
@@ -42,14 +41,6 @@ export function SignUp() {
           <Button type="submit" loading={join.isPending} fullWidth>Create account</Button>
         </Stack>
       </form>
-    </Door>
-  );
-}
-
-function LookAtMail({ email }: { email: string }) {
-  return (
-    <Door title="Look at your mail" below={<TextLink to="/login">Log in</TextLink>}>
-      <Text>We sent a link to <strong>{email}</strong>. Open it to finish; it works for a day.</Text>
     </Door>
   );
 }
