@@ -1,7 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect } from "react";
 
 import { apply, keepOnly } from "./changes";
+import { setLost } from "./connection";
 import { watch } from "./stream";
 
 const firstPause = 500;
@@ -9,12 +10,11 @@ const longestPause = 10_000;
 
 /**
  * Keeps what is on the screen as things are: all clusters of the organization, or one
- * with its pools, nodes and events. Reports whether it is connected. Each connection
- * begins with all that there is, so nothing is missed while there was none.
+ * with its pools, nodes and events. Each connection begins with all that there is, so
+ * nothing is missed while there was none.
  */
-export function useLive(cluster?: string): boolean {
+export function useLive(cluster?: string): void {
   const queries = useQueryClient();
-  const [connected, setConnected] = useState(true);
   useEffect(() => {
     const stop = new AbortController();
     let pause = firstPause;
@@ -27,7 +27,7 @@ export function useLive(cluster?: string): boolean {
           await watch(cluster, stop.signal, (change) => {
             if (change.kind === "synced") {
               pause = firstPause;
-              setConnected(true);
+              setLost(false);
               // Events of the time before are not told again.
               if (!first && cluster) void queries.invalidateQueries({ queryKey: ["events", cluster] });
               first = false;
@@ -39,14 +39,29 @@ export function useLive(cluster?: string): boolean {
             apply(queries, change, cluster);
           });
         } catch {
-          if (!stop.signal.aborted) setConnected(false);
+          if (!stop.signal.aborted) setLost(true);
         }
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await pauseOrOnline(pause);
         pause = Math.min(pause * 2, longestPause);
       }
     };
     void follow();
-    return () => stop.abort();
+    return () => {
+      stop.abort();
+      setLost(false); // nobody here asks any more
+    };
   }, [cluster, queries]);
-  return connected;
+}
+
+/** Waits, but no longer than until the browser is online again. */
+function pauseOrOnline(pause: number): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      clearTimeout(timer);
+      removeEventListener("online", go);
+      resolve();
+    };
+    const timer = setTimeout(go, pause);
+    addEventListener("online", go);
+  });
 }

@@ -14,16 +14,27 @@ export function eventParser(tell: (data: string) => void): (text: string) => voi
   };
 }
 
+/** A stream shows every fifteen seconds that it is alive; one that is silent for longer than this is cut. */
+const silence = 40_000;
+
 /** Reads the stream of changes until it or signal ends. EventSource could not say which organization it is for. */
 export async function watch(cluster: string | undefined, signal: AbortSignal, tell: (change: Change) => void): Promise<void> {
   const query = cluster ? `?cluster_id=${encodeURIComponent(cluster)}` : "";
-  const answer = await fetch(`/v1/stream${query}`, { headers: { Accept: "text/event-stream", ...organizationHeader() }, signal });
-  if (!answer.ok || !answer.body) throw new Error(`the stream is refused: ${answer.status}`);
-  const parse = eventParser((data) => tell(JSON.parse(data) as Change));
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    parse(value);
+  const cut = new AbortController();
+  let watchdog = setTimeout(() => cut.abort(), silence);
+  try {
+    const answer = await fetch(`/v1/stream${query}`, { headers: { Accept: "text/event-stream", ...organizationHeader() }, signal: AbortSignal.any([signal, cut.signal]) });
+    if (!answer.ok || !answer.body) throw new Error(`the stream is refused: ${answer.status}`);
+    const parse = eventParser((data) => tell(JSON.parse(data) as Change));
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => cut.abort(), silence);
+      parse(value);
+    }
+  } finally {
+    clearTimeout(watchdog);
   }
 }

@@ -26,7 +26,7 @@ const tabs = [
 export function ClusterPage() {
   const { id } = route.useParams();
   const { data: cluster } = useSuspenseQuery(clusterQuery(id));
-  const connected = useLive(id);
+  useLive(id);
   const navigate = useNavigate();
   const { pathname } = useLocation();
   const mayUse = usePermission("clusters:use");
@@ -43,7 +43,7 @@ export function ClusterPage() {
   return (
     <Page
       title={cluster.name}
-      about={<><Status {...clusterPhase(cluster.phase)} /> · Kubernetes {cluster.version}{connected ? null : " · connecting again…"}</>}
+      about={<><Status {...clusterPhase(cluster.phase)} /> · Kubernetes {cluster.version}</>}
       actions={mayUse ? <Button leftSection={<DownloadIcon />} variant="default" disabled={!usable(cluster.phase)} loading={download.isPending} onClick={() => download.mutate()}>Kubeconfig</Button> : null}
     >
       <Failure error={download.error} />

@@ -1,10 +1,11 @@
-import { Avatar, Box, Menu, Text, UnstyledButton } from "@mantine/core";
+import { Avatar, Box, Menu, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useMutation, useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 
 import { api, body } from "../api/client";
 import { forgetOrganization } from "../api/organization";
 import { accountQuery } from "../api/queries";
+import { MoonIcon, SunIcon } from "../parts/icons";
 
 export function AccountMenu() {
   const { data: account } = useSuspenseQuery(accountQuery);
@@ -32,9 +33,16 @@ export function AccountMenu() {
       <Menu.Dropdown>
         <Menu.Label>{account.email}</Menu.Label>
         <Menu.Item component={Link} to="/profile">Profile and sessions</Menu.Item>
+        <Scheme />
         <Menu.Divider />
         <Menu.Item onClick={() => logOut.mutate()}>Log out</Menu.Item>
       </Menu.Dropdown>
     </Menu>
   );
+}
+
+function Scheme() {
+  const { setColorScheme } = useMantineColorScheme();
+  const dark = useComputedColorScheme("light") === "dark";
+  return <Menu.Item rightSection={dark ? <SunIcon /> : <MoonIcon />} onClick={() => setColorScheme(dark ? "light" : "dark")}>{dark ? "Light colours" : "Dark colours"}</Menu.Item>;
 }
