@@ -50,6 +50,7 @@ type server struct {
 	Deps
 	identity  *postgres.Identity
 	answers   *postgres.Answers
+	audit     *postgres.AuditLog
 	passwords *identity.Passwords
 	limits    *limits
 	attempts  *attempts
@@ -68,6 +69,7 @@ func New(d Deps) http.Handler {
 		Deps:      d,
 		identity:  &postgres.Identity{DB: d.DB},
 		answers:   &postgres.Answers{DB: d.DB},
+		audit:     &postgres.AuditLog{DB: d.DB},
 		passwords: identity.NewPasswords(max(1, int64(runtime.GOMAXPROCS(0)/2))), // the other half is everybody's
 		limits:    newLimits(l),
 		attempts:  newAttempts(l),
@@ -97,6 +99,7 @@ func New(d Deps) http.Handler {
 	s.registerAccount(private)
 	s.registerSessions(private)
 	s.registerTokens(private)
+	s.registerAudit(private)
 	s.registerClusters(private)
 	s.registerCredentials(private)
 	s.registerEvents(private)

@@ -56,7 +56,8 @@ type AuditEntry struct {
 	At           time.Time       // filled in when zero
 }
 
-// Audit writes a into the audit log, if and when tx commits.
+// Audit writes a into the audit log, if and when tx commits. The address of the
+// person is noted, too: of a token's, and before a change that makes them unknown.
 func Audit(ctx context.Context, tx pgx.Tx, a AuditEntry) error {
 	if a.ID == "" {
 		a.ID = newID()
@@ -65,8 +66,9 @@ func Audit(ctx context.Context, tx pgx.Tx, a AuditEntry) error {
 		a.At = time.Now()
 	}
 	const q = `
-		INSERT INTO audit_log (id, organization_id, actor, action, subject, address, detail, at)
-		VALUES (@id, @organization, @actor, @action, @subject, @address, coalesce(@detail::jsonb, '{}'), @at)`
+		INSERT INTO audit_log (id, organization_id, actor, action, subject, address, detail, at, email)
+		VALUES (@id, @organization, @actor, @action, @subject, @address, coalesce(@detail::jsonb, '{}'), @at,
+			coalesce((SELECT u.email FROM users u WHERE u.id = coalesce((SELECT t.user_id FROM tokens t WHERE t.id = @actor), @actor)), ''))`
 	_, err := tx.Exec(ctx, q, pgx.NamedArgs{
 		"id": a.ID, "organization": string(a.Organization), "actor": a.Actor, "action": a.Action,
 		"subject": a.Subject, "address": a.Address, "detail": object(a.Detail), "at": a.At,

@@ -4,7 +4,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,26 +18,6 @@ import (
 
 // Identity is the store of people and of what acts for them.
 type Identity struct{ DB *pg.DB }
-
-// By is who changes something, for the audit log.
-type By struct {
-	Organization tenant.OrganizationID
-	Actor        string
-	Address      string
-}
-
-// audit writes what by did to subject; detail may be nil and holds no secret.
-func audit(ctx context.Context, tx pgx.Tx, by By, action, subject string, detail map[string]any) error {
-	a := pg.AuditEntry{Organization: by.Organization, Actor: by.Actor, Action: action, Subject: subject, Address: by.Address}
-	if detail != nil {
-		data, err := json.Marshal(detail)
-		if err != nil {
-			return fmt.Errorf("audit %s of %s: %w", action, subject, err)
-		}
-		a.Detail = data
-	}
-	return pg.Audit(ctx, tx, a)
-}
 
 // addPerson adds a person with an organization of their own, whose owner they are.
 func addPerson(ctx context.Context, tx pgx.Tx, u identity.User, passwordHash, organization, address string) error {
