@@ -2,6 +2,9 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import type { Change, Cluster, Event, Node, Pool } from "./client";
 
+// When the stream last spoke of each thing, by id. A page sees some thousands at most.
+const spoken = new Map<string, number>();
+
 interface Identified {
   id: string;
 }
@@ -17,9 +20,29 @@ export function without<T extends Identified>(list: T[], id: string): T[] {
   return list.filter((x) => x.id !== id);
 }
 
-/** Brings what the console remembers up to a change that it was told of. */
+/** Brings what the console remembers up to a change that the stream tells. */
 export function apply(queries: QueryClient, change: Change, cluster?: string): void {
+  const id = subject(change);
+  if (id) spoken.set(id, performance.now());
+  show(queries, change, cluster);
+}
+
+/**
+ * Shows at once what a request was answered. sent is when it was sent (performance.now):
+ * where the stream has spoken of the thing since, it knows more, or will in a moment;
+ * an answer that comes late would show a pool that is gone, for ever.
+ */
+export function answered(queries: QueryClient, sent: number, answer: Change, cluster?: string): void {
+  if ((spoken.get(subject(answer)) ?? -1) < sent) show(queries, answer, cluster);
+}
+
+/** The id of what a change is about. */
+export const subject = ({ cluster, pool, node, gone }: Change): string => (cluster ?? pool ?? node)?.id ?? gone ?? "";
+
+function show(queries: QueryClient, change: Change, cluster?: string): void {
   const edit = <T extends Identified>(key: string[], f: (list: T[]) => T[]) => {
+    if (!queries.getQueryData(key)) return;
+    void queries.cancelQueries({ queryKey: key, exact: true }); // an answer under way is older
     queries.setQueryData<T[]>(key, (list) => list && f(list));
   };
   const { cluster: one, pool, node, event, gone } = change;

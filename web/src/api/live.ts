@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 
-import { apply, keepOnly } from "./changes";
+import { apply, keepOnly, subject } from "./changes";
 import { setLost } from "./connection";
 import { watch } from "./stream";
 
@@ -35,7 +35,7 @@ export function useLive(cluster?: string): void {
               keepOnly(queries, told, cluster);
               return;
             }
-            if (!synced) told.add((change.cluster ?? change.pool ?? change.node)?.id ?? "");
+            if (!synced) told.add(subject(change));
             apply(queries, change, cluster);
           });
         } catch {

@@ -2,10 +2,9 @@ import { Button, Group, Modal, Stack } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 
-import { put } from "../api/changes";
+import { answered } from "../api/changes";
 import type { Options, Pool } from "../api/client";
 import { wrongFields } from "../api/problem";
-import { poolsQuery } from "../api/queries";
 import { Failure } from "../parts/Failure";
 import { createPool } from "./create";
 import { OnePool } from "./PoolFields";
@@ -31,8 +30,9 @@ function Form({ cluster, options, pools, onClose }: Props) {
   const [pool, setPool] = useState({ name: pools.length === 0 ? "workers" : "", size: options.sizes?.[0]?.name ?? "", count: 2 });
   const add = useMutation({
     mutationFn: () => createPool(cluster, pool),
-    onSuccess: (made) => {
-      queries.setQueryData(poolsQuery(cluster).queryKey, (list) => list && put(list, made));
+    onMutate: () => performance.now(),
+    onSuccess: (made, _, sent) => {
+      answered(queries, sent, { kind: "pool", pool: made }, cluster);
       onClose();
     },
   });

@@ -4,8 +4,9 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 
 import { usePermission } from "../account/permission";
+import { answered } from "../api/changes";
 import { api, body } from "../api/client";
-import { clusterQuery, clustersQuery, nodesQuery, poolsQuery } from "../api/queries";
+import { clusterQuery, nodesQuery, poolsQuery } from "../api/queries";
 import { Failure } from "../parts/Failure";
 import { Panel } from "../parts/Page";
 import { nodes as inWords } from "../words/size";
@@ -23,9 +24,9 @@ export function Danger() {
   const [typed, setTyped] = useState("");
   const remove = useMutation({
     mutationFn: () => body(api.DELETE("/v1/clusters/{cluster_id}", { params: { path: { cluster_id: id } } })),
-    onSuccess: async (deleting) => {
-      queries.setQueryData(clusterQuery(id).queryKey, deleting);
-      await queries.invalidateQueries(clustersQuery);
+    onMutate: () => performance.now(),
+    onSuccess: async (deleting, _, sent) => {
+      answered(queries, sent, { kind: "cluster", cluster: deleting });
       await navigate({ to: "/clusters" });
     },
   });

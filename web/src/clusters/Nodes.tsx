@@ -5,7 +5,7 @@ import { type FormEvent, useState } from "react";
 
 import { usePermission } from "../account/permission";
 import { api, body, type Node, type Pool } from "../api/client";
-import { put } from "../api/changes";
+import { answered } from "../api/changes";
 import { wrongFields } from "../api/problem";
 import { nodesQuery, optionsQuery, poolsQuery } from "../api/queries";
 import { Failure } from "../parts/Failure";
@@ -94,18 +94,13 @@ interface DialogProps {
   done: () => void;
 }
 
-/** Shows at once what the server answered; the stream would only a moment later. */
-function useShown(cluster: string): (pool: Pool) => void {
-  const queries = useQueryClient();
-  return (pool) => queries.setQueryData(poolsQuery(cluster).queryKey, (list) => list && put(list, pool));
-}
-
 function Resize({ cluster, pool, max, done }: DialogProps & { max: number }) {
   const [count, setCount] = useState(pool.count);
-  const show = useShown(cluster);
+  const queries = useQueryClient();
   const resize = useMutation({
     mutationFn: () => body(api.PATCH("/v1/clusters/{cluster_id}/node-pools/{pool_id}", { params: { path: { cluster_id: cluster, pool_id: pool.id } }, body: { count } })),
-    onSuccess: (changed) => { show(changed); done(); },
+    onMutate: () => performance.now(),
+    onSuccess: (changed, _, sent) => { answered(queries, sent, { kind: "pool", pool: changed }, cluster); done(); },
   });
   const submit = (e: FormEvent) => { e.preventDefault(); resize.mutate(); };
   return (
@@ -120,10 +115,11 @@ function Resize({ cluster, pool, max, done }: DialogProps & { max: number }) {
 }
 
 function Remove({ cluster, pool, count, done }: DialogProps & { count: number }) {
-  const show = useShown(cluster);
+  const queries = useQueryClient();
   const remove = useMutation({
     mutationFn: () => body(api.DELETE("/v1/clusters/{cluster_id}/node-pools/{pool_id}", { params: { path: { cluster_id: cluster, pool_id: pool.id } } })),
-    onSuccess: (changed) => { show(changed); done(); },
+    onMutate: () => performance.now(),
+    onSuccess: (changed, _, sent) => { answered(queries, sent, { kind: "pool", pool: changed }, cluster); done(); },
   });
   return (
     <Stack>
