@@ -94,8 +94,9 @@ const (
 	permissionKey = "permission" // of huma's metadata
 	documentKey   = "x-marina-permission"
 
-	forAnybody identity.Permission = "-"      // a person or a program, whatever its role and scopes
-	forPerson  identity.Permission = "person" // who is logged in, about themselves
+	forAnybody  identity.Permission = "-"        // a person or a program, whatever its role and scopes
+	forPerson   identity.Permission = "person"   // who is logged in, about themselves
+	forOperator identity.Permission = "operator" // who runs the installation, and is logged in
 )
 
 // needs says that the caller's role, and a token's scopes, must hold p.
@@ -107,7 +108,11 @@ func needs(p identity.Permission, op huma.Operation) huma.Operation {
 		op.Extensions = map[string]any{}
 	}
 	op.Metadata[permissionKey], op.Extensions[documentKey] = p, string(p)
-	if p != forAnybody {
+	switch p {
+	case forAnybody:
+	case forOperator:
+		op.Errors = append(op.Errors, http.StatusNotFound)
+	default:
 		op.Errors = append(op.Errors, http.StatusForbidden)
 	}
 	return op
@@ -119,6 +124,10 @@ func anybody(op huma.Operation) huma.Operation { return needs(forAnybody, op) }
 // personal says that it is a person's own matter: a token is given to a program, which
 // is not to become the person.
 func personal(op huma.Operation) huma.Operation { return needs(forPerson, op) }
+
+// operators says that only who runs the installation may do it. For everybody else
+// there is nothing at its address; a token of an operator is a program's.
+func operators(op huma.Operation) huma.Operation { return needs(forOperator, op) }
 
 // registered is what every operation behind authenticate gets.
 func registered(op *huma.Operation) {
@@ -139,8 +148,10 @@ func (s *server) permit(ctx huma.Context, next func(huma.Context)) {
 
 func permitted(c identity.Caller, p identity.Permission) error {
 	switch {
-	case p == forAnybody, p == forPerson && c.Session != "", c.May(p):
+	case p == forAnybody, p == forPerson && c.Session != "", p == forOperator && c.Operator, c.May(p):
 		return nil
+	case p == forOperator:
+		return errNothingHere
 	case p == forPerson:
 		return identity.ErrNeedsSession
 	case c.Organization == "":

@@ -68,6 +68,10 @@ func TestAuthorization(t *testing.T) {
 			method := strings.ToUpper(method)
 			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
 			a.do(t, method, fill(string(c.ID)), "{", "Authorization", "Bearer x").problem(t, http.StatusUnauthorized, "bad_token")
+			if op.Permission == "operator" { // neither is one
+				a.do(t, method, fill(string(c.ID)), body, eve.bearer()...).problem(t, http.StatusNotFound, "not_found")
+				continue
+			}
 			if !strings.Contains(path, "{") { // of the caller's own organization, whichever that is
 				got := a.do(t, method, path, body, eve.bearer()...)
 				for _, id := range []string{string(c.ID), ada.Token.ID, ci.ID, string(ada.User), string(ada.Organization)} {
