@@ -60,11 +60,11 @@ func New(log io.Writer) (*Installation, error) {
 	if err := os.Chmod(dir, 0o711); err != nil { // Postgres has to pass through
 		return nil, fmt.Errorf("open the way to the home: %w", err)
 	}
-	router, err := freePort()
+	router, err := FreePort() // one that is started again must listen where it did
 	if err != nil {
 		return nil, err
 	}
-	return &Installation{Home: filepath.Join(dir, "home"), Marina: marina, Kubectl: kubectl, router: router, log: log}, nil
+	return &Installation{Home: filepath.Join(dir, "home"), Marina: marina, Kubectl: kubectl, router: net.JoinHostPort("127.0.0.1", router), log: log}, nil
 }
 
 // Successor prepares an installation in another new home, at the addresses of this
@@ -76,17 +76,6 @@ func (i *Installation) Successor() (*Installation, error) {
 	}
 	next.API, next.router, next.Env, next.Flags = i.API, i.router, i.Env, i.Flags
 	return next, nil
-}
-
-// freePort returns an address on which nothing listens. It has to be known
-// before: a router that is started again must listen where it did.
-func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }
 
 // Start runs `marina up`, with the demo or without.

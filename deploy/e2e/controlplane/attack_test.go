@@ -38,6 +38,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/marina-cloud/marina/deploy/artifacts"
+	marina "github.com/marina-cloud/marina/deploy/installation"
 	"github.com/marina-cloud/marina/internal/route"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
@@ -383,12 +384,11 @@ func agent(t *testing.T, i *installation, c controlplane.Cluster, name, member s
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := marina.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	return port
 }
 
 // forward stands for the router: it brings connections to a port to the cluster's
