@@ -29,6 +29,7 @@ var bodies = map[string]string{
 	"changeAccount":  `{"name":"Ada"}`,
 	"createToken":    `{"name":"ci"}`,
 	"createCluster":  `{"name":"another"}`,
+	"changeCluster":  `{"deletion_protection":true}`,
 	"createNodePool": `{"name":"another","count":1}`,
 	"resizeNodePool": `{"count":2}`,
 }

@@ -21,7 +21,10 @@ type Clusters interface {
 	Create(ctx context.Context, org tenant.OrganizationID, actor, address string, n controlplane.NewCluster) (controlplane.Cluster, error)
 	Cluster(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) (controlplane.Cluster, error)
 	List(ctx context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error)
-	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) error
+	// Change and Delete ask only, which may be nil, about the cluster as it is while
+	// nobody else can change it, and return it as it is then.
+	Change(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, change controlplane.Change, only controlplane.Precondition) (controlplane.Cluster, error)
+	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error)
 	Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error)
 	// Kubeconfig issues a credential in a kubeconfig for the endpoint at server.
 	Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string, n controlplane.NewCredential) ([]byte, error)
@@ -62,12 +65,15 @@ type clusterView struct {
 	Issuer      string          `json:"issuer" doc:"Of service-account tokens, for workload identity."`
 	Conditions  []conditionView `json:"conditions" doc:"Why the phase is what it is."`
 	CreatedAt   time.Time       `json:"created_at"`
+
+	DeletionProtection bool `json:"deletion_protection" doc:"Whether the cluster cannot be deleted until this is taken off."`
 }
 
 func (s *server) viewCluster(c controlplane.Cluster) clusterView {
 	v := clusterView{
 		ID: string(c.ID), Name: c.Name, Version: c.Version, Phase: string(c.Phase), PodCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR,
 		Endpoint: s.Kubectl(), Issuer: c.Issuer, Conditions: []conditionView{}, CreatedAt: c.CreatedAt,
+		DeletionProtection: c.DeletionProtection,
 	}
 	if c.Deleting && c.Phase != controlplane.Deleted {
 		v.Phase = string(controlplane.Deleting) // from the moment of asking
@@ -85,8 +91,6 @@ type ClusterPath struct {
 
 func (p ClusterPath) cluster() tenant.ClusterID { return tenant.ClusterID(p.ID) }
 
-type clusterOutput struct{ Body clusterView }
-
 type newClusterInput struct {
 	Body newClusterBody
 }
@@ -96,21 +100,45 @@ type newClusterBody struct {
 	Version     string `json:"version,omitempty" doc:"One of the options' versions; the default when absent." example:"1.37"`
 	PodCIDR     string `json:"pod_cidr,omitempty" doc:"Network of the pods; cannot change later." example:"10.244.0.0/16"`
 	ServiceCIDR string `json:"service_cidr,omitempty" doc:"Network of the Services; cannot change later." example:"10.96.0.0/12"`
+
+	DeletionProtection bool `json:"deletion_protection,omitempty" doc:"Keep the cluster from being deleted until this is taken off."`
+}
+
+type changeClusterInput struct {
+	ClusterPath
+	Preconditions
+	Body changeClusterBody
+}
+
+// changeClusterBody is a JSON merge patch (RFC 7396): what is absent stays.
+type changeClusterBody struct {
+	Name               *string `json:"name,omitempty" nullable:"false" doc:"A DNS label of at most 40 characters, unique in the organization. Kubeconfigs go on working." example:"production"`
+	DeletionProtection *bool   `json:"deletion_protection,omitempty" nullable:"false" doc:"Whether the cluster cannot be deleted until this is taken off."`
+}
+
+// Resolve names the wrong fields that the schema cannot name.
+func (b *changeClusterBody) Resolve(huma.Context) []error {
+	return detailsOf(controlplane.Change{Name: b.Name}.Validate())
 }
 
 func (b *newClusterBody) wanted() controlplane.NewCluster {
-	return controlplane.NewCluster{Name: b.Name, Version: b.Version, PodCIDR: b.PodCIDR, ServiceCIDR: b.ServiceCIDR}.WithDefaults()
+	return controlplane.NewCluster{
+		Name: b.Name, Version: b.Version, PodCIDR: b.PodCIDR, ServiceCIDR: b.ServiceCIDR, DeletionProtection: b.DeletionProtection,
+	}.WithDefaults()
 }
 
 // Resolve names the wrong fields that the schema cannot name.
 func (b *newClusterBody) Resolve(huma.Context) []error { return detailsOf(b.wanted().Validate()) }
 
 func (s *server) registerClusters(api huma.API) {
+	const cluster = "/v1/clusters/{cluster_id}"
 	huma.Register(api, needs(identity.ClustersRead, operation("listClusters", http.MethodGet, "/v1/clusters", "Clusters", "List clusters", http.StatusOK, 401)), s.listClusters)
 	huma.Register(api, s.repeatable(needs(identity.ClustersWrite, operation("createCluster", http.MethodPost, "/v1/clusters", "Clusters", "Create a cluster", http.StatusCreated, 401, 403, 409))), s.createCluster)
-	huma.Register(api, needs(identity.ClustersRead, operation("getCluster", http.MethodGet, "/v1/clusters/{cluster_id}", "Clusters", "Show a cluster", http.StatusOK, 401, 404)), s.getCluster)
-	huma.Register(api, needs(identity.ClustersDelete, operation("deleteCluster", http.MethodDelete, "/v1/clusters/{cluster_id}", "Clusters",
-		"Delete a cluster, its nodes and all that is in it", http.StatusAccepted, 401, 404)), s.deleteCluster)
+	huma.Register(api, needs(identity.ClustersRead, conditional(operation("getCluster", http.MethodGet, cluster, "Clusters", "Show a cluster", http.StatusOK, 401, 404))), s.getCluster)
+	huma.Register(api, needs(identity.ClustersWrite, conditional(operation("changeCluster", http.MethodPatch, cluster, "Clusters",
+		"Rename a cluster, or put deletion protection on or off", http.StatusOK, 401, 404, 409))), s.changeCluster)
+	huma.Register(api, needs(identity.ClustersDelete, conditional(operation("deleteCluster", http.MethodDelete, cluster, "Clusters",
+		"Delete a cluster, its nodes and all that is in it", http.StatusAccepted, 401, 404, 409))), s.deleteCluster)
 }
 
 func (s *server) listClusters(ctx context.Context, in *PageInput) (*pageOutput[clusterView], error) {
@@ -125,33 +153,50 @@ func (s *server) listClusters(ctx context.Context, in *PageInput) (*pageOutput[c
 	return pageOf(clusters, in.Limit, func(c controlplane.Cluster) string { return string(c.ID) }, s.viewCluster), nil
 }
 
-func (s *server) createCluster(ctx context.Context, in *newClusterInput) (*clusterOutput, error) {
+func (s *server) createCluster(ctx context.Context, in *newClusterInput) (*tagged[clusterView], error) {
 	who := caller(ctx)
 	c, err := s.Clusters.Create(ctx, who.Organization, who.Actor(), address(ctx), in.Body.wanted())
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
 	knownCluster(ctx, c.ID)
-	return &clusterOutput{s.viewCluster(c)}, nil
+	return withTag(s.viewCluster(c)), nil
 }
 
-func (s *server) getCluster(ctx context.Context, in *ClusterPath) (*clusterOutput, error) {
+func (s *server) getCluster(ctx context.Context, in *struct {
+	ClusterPath
+	Preconditions
+}) (*shown[clusterView], error) {
 	c, err := s.Clusters.Cluster(ctx, caller(ctx).Organization, in.cluster())
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	return &clusterOutput{s.viewCluster(c)}, nil
+	return read(ctx, s, in.Preconditions, s.viewCluster(c))
 }
 
-func (s *server) deleteCluster(ctx context.Context, in *ClusterPath) (*clusterOutput, error) {
+func (s *server) changeCluster(ctx context.Context, in *changeClusterInput) (*tagged[clusterView], error) {
 	who := caller(ctx)
-	c, err := s.Clusters.Cluster(ctx, who.Organization, in.cluster()) // before: it may be gone right after
+	change := controlplane.Change{Name: in.Body.Name, DeletionProtection: in.Body.DeletionProtection}
+	c, err := s.Clusters.Change(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), change, s.onlyCluster(in.Preconditions))
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	if err := s.Clusters.Delete(ctx, who.Organization, who.Actor(), address(ctx), c.ID); err != nil {
+	return withTag(s.viewCluster(c)), nil
+}
+
+func (s *server) deleteCluster(ctx context.Context, in *struct {
+	ClusterPath
+	Preconditions
+}) (*tagged[clusterView], error) {
+	who := caller(ctx)
+	c, err := s.Clusters.Delete(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), s.onlyCluster(in.Preconditions))
+	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	c.Deleting = true
-	return &clusterOutput{s.viewCluster(c)}, nil
+	return withTag(s.viewCluster(c)), nil
+}
+
+// onlyCluster holds the conditions of a request against a cluster as it would be shown.
+func (s *server) onlyCluster(p Preconditions) controlplane.Precondition {
+	return func(c controlplane.Cluster) error { return p.allowChange(tagOf(s.viewCluster(c))) }
 }

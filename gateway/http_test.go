@@ -181,7 +181,7 @@ func TestMethods(t *testing.T) {
 	ada := a.signUp(t, "ada@example.com")
 	for _, tc := range []struct{ method, path, allow string }{
 		{"DELETE", "/v1/clusters", "GET, HEAD, OPTIONS, POST"},
-		{"PUT", "/v1/clusters/kc-x", "DELETE, GET, HEAD, OPTIONS"},
+		{"PUT", "/v1/clusters/kc-x", "DELETE, GET, HEAD, OPTIONS, PATCH"},
 		{"GET", "/v1/signup", "OPTIONS, POST"},
 		{"HEAD", "/v1/signup", "OPTIONS, POST"},
 		{"POST", "/v1/clusters/kc-x/node-pools/np-x", "DELETE, GET, HEAD, OPTIONS, PATCH"},

@@ -156,6 +156,9 @@ func checkAnswers(t *testing.T, op operation, open bool) {
 			success++
 			continue
 		}
+		if status == "304" && len(r.Content) == 0 { // what the client knows
+			continue
+		}
 		if status[0] == '2' {
 			success++
 			if status != "204" && len(r.Content) != 1 {

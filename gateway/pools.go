@@ -19,8 +19,10 @@ type Fleet interface {
 	CreatePool(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, n fleet.NewPool) (fleet.Pool, error)
 	Pools(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, after string, limit int) ([]fleet.Pool, error)
 	Pool(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.PoolID) (fleet.Pool, error)
-	Resize(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID, count int) (fleet.Pool, error)
-	DeletePool(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID) error
+	// Resize and DeletePool ask only, which may be nil, about the pool as it is while
+	// nobody else can change it, and return it as it is then.
+	Resize(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID, count int, only fleet.Precondition) (fleet.Pool, error)
+	DeletePool(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID, only fleet.Precondition) (fleet.Pool, error)
 	Nodes(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, after string, limit int) ([]fleet.Node, error)
 	Node(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.NodeID) (fleet.Node, error)
 }
@@ -67,8 +69,6 @@ type PoolPath struct {
 
 func (p PoolPath) pool() tenant.PoolID { return tenant.PoolID(p.Pool) }
 
-type poolOutput struct{ Body poolView }
-
 type newPoolInput struct {
 	ClusterPath
 	Body newPoolBody
@@ -95,6 +95,7 @@ func (b *newPoolBody) Resolve(huma.Context) []error { return detailsOf(b.wanted(
 
 type resizeInput struct {
 	PoolPath
+	Preconditions
 	Body resizeBody
 }
 
@@ -109,9 +110,9 @@ func (s *server) registerPools(api huma.API) {
 	const pools, pool = "/v1/clusters/{cluster_id}/node-pools", "/v1/clusters/{cluster_id}/node-pools/{pool_id}"
 	huma.Register(api, needs(identity.ClustersRead, operation("listNodePools", http.MethodGet, pools, "Node pools", "List a cluster's node pools", http.StatusOK, 401, 404)), s.listPools)
 	huma.Register(api, s.repeatable(needs(identity.ClustersWrite, operation("createNodePool", http.MethodPost, pools, "Node pools", "Create a node pool", http.StatusCreated, 401, 403, 404, 409))), s.createPool)
-	huma.Register(api, needs(identity.ClustersRead, operation("getNodePool", http.MethodGet, pool, "Node pools", "Show a node pool", http.StatusOK, 401, 404)), s.getPool)
-	huma.Register(api, needs(identity.ClustersWrite, operation("resizeNodePool", http.MethodPatch, pool, "Node pools", "Change how many nodes a pool has", http.StatusOK, 401, 403, 404, 409)), s.resizePool)
-	huma.Register(api, needs(identity.ClustersWrite, operation("deleteNodePool", http.MethodDelete, pool, "Node pools", "Drain and delete a pool's nodes, then the pool", http.StatusAccepted, 401, 404)), s.deletePool)
+	huma.Register(api, needs(identity.ClustersRead, conditional(operation("getNodePool", http.MethodGet, pool, "Node pools", "Show a node pool", http.StatusOK, 401, 404))), s.getPool)
+	huma.Register(api, needs(identity.ClustersWrite, conditional(operation("resizeNodePool", http.MethodPatch, pool, "Node pools", "Change how many nodes a pool has", http.StatusOK, 401, 403, 404, 409))), s.resizePool)
+	huma.Register(api, needs(identity.ClustersWrite, conditional(operation("deleteNodePool", http.MethodDelete, pool, "Node pools", "Drain and delete a pool's nodes, then the pool", http.StatusAccepted, 401, 404))), s.deletePool)
 }
 
 func (s *server) listPools(ctx context.Context, in *struct {
@@ -129,41 +130,48 @@ func (s *server) listPools(ctx context.Context, in *struct {
 	return pageOf(pools, in.Limit, func(p fleet.Pool) string { return string(p.ID) }, viewPool), nil
 }
 
-func (s *server) createPool(ctx context.Context, in *newPoolInput) (*poolOutput, error) {
+func (s *server) createPool(ctx context.Context, in *newPoolInput) (*tagged[poolView], error) {
 	who := caller(ctx)
 	p, err := s.Fleet.CreatePool(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), in.Body.wanted())
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	return &poolOutput{viewPool(p)}, nil
+	return withTag(viewPool(p)), nil
 }
 
-func (s *server) getPool(ctx context.Context, in *PoolPath) (*poolOutput, error) {
+func (s *server) getPool(ctx context.Context, in *struct {
+	PoolPath
+	Preconditions
+}) (*shown[poolView], error) {
 	p, err := s.Fleet.Pool(ctx, caller(ctx).Organization, in.cluster(), in.pool())
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	return &poolOutput{viewPool(p)}, nil
+	return read(ctx, s, in.Preconditions, viewPool(p))
 }
 
-func (s *server) resizePool(ctx context.Context, in *resizeInput) (*poolOutput, error) {
+func (s *server) resizePool(ctx context.Context, in *resizeInput) (*tagged[poolView], error) {
 	who := caller(ctx)
-	p, err := s.Fleet.Resize(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), in.pool(), in.Body.Count)
+	p, err := s.Fleet.Resize(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), in.pool(), in.Body.Count, onlyPool(in.Preconditions))
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	return &poolOutput{viewPool(p)}, nil
+	return withTag(viewPool(p)), nil
 }
 
-func (s *server) deletePool(ctx context.Context, in *PoolPath) (*poolOutput, error) {
+func (s *server) deletePool(ctx context.Context, in *struct {
+	PoolPath
+	Preconditions
+}) (*tagged[poolView], error) {
 	who := caller(ctx)
-	p, err := s.Fleet.Pool(ctx, who.Organization, in.cluster(), in.pool()) // before: it may be gone right after
+	p, err := s.Fleet.DeletePool(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), in.pool(), onlyPool(in.Preconditions))
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	if err := s.Fleet.DeletePool(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), p.ID); err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	p.Deleting = true
-	return &poolOutput{viewPool(p)}, nil
+	return withTag(viewPool(p)), nil
+}
+
+// onlyPool holds the conditions of a request against a pool as it would be shown.
+func onlyPool(c Preconditions) fleet.Precondition {
+	return func(p fleet.Pool) error { return c.allowChange(tagOf(viewPool(p))) }
 }

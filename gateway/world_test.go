@@ -68,7 +68,8 @@ func (w *world) Create(ctx context.Context, org tenant.OrganizationID, _, _ stri
 	c := controlplane.Cluster{
 		ID: id, Organization: org, Name: n.Name, Version: n.Version, PodCIDR: n.PodCIDR, ServiceCIDR: n.ServiceCIDR,
 		Issuer: "https://issuer.test/clusters/" + string(id), Phase: controlplane.Provisioning, CreatedAt: time.Now(),
-		Conditions: []controlplane.Condition{{Type: controlplane.EtcdHealthy, Message: "etcd has not started yet", Since: time.Now()}},
+		DeletionProtection: n.DeletionProtection,
+		Conditions:         []controlplane.Condition{{Type: controlplane.EtcdHealthy, Message: "etcd has not started yet", Since: time.Now()}},
 	}
 	w.clusters = append(w.clusters, c)
 	return c, nil
@@ -100,15 +101,43 @@ func (w *world) List(_ context.Context, org tenant.OrganizationID, after string,
 	return some(w.clusters, own, func(c controlplane.Cluster) string { return string(c.ID) }, after, limit), nil
 }
 
-// Delete removes the cluster at once: a reconciler may be as quick.
-func (w *world) Delete(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID) error {
+func (w *world) Change(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, change controlplane.Change, only controlplane.Precondition) (controlplane.Cluster, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, err := w.cluster(org, id); err != nil {
-		return err
+	c, err := w.cluster(org, id)
+	if err != nil {
+		return controlplane.Cluster{}, err
 	}
+	if err := only.Check(*c); err != nil {
+		return controlplane.Cluster{}, err
+	}
+	if change.Name != nil && slices.ContainsFunc(w.clusters, func(k controlplane.Cluster) bool {
+		return k.Organization == org && k.ID != id && k.Name == *change.Name
+	}) {
+		return controlplane.Cluster{}, controlplane.ErrNameTaken
+	}
+	changed, err := change.Of(*c)
+	if err == nil {
+		*c = changed
+	}
+	return changed, err
+}
+
+// Delete removes the cluster at once: a reconciler may be as quick.
+func (w *world) Delete(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.cluster(org, id)
+	if err != nil {
+		return controlplane.Cluster{}, err
+	}
+	if err := cmp.Or(only.Check(*c), c.Deletable()); err != nil {
+		return controlplane.Cluster{}, err
+	}
+	gone := *c
+	gone.Deleting = true
 	w.clusters = slices.DeleteFunc(w.clusters, func(c controlplane.Cluster) bool { return c.ID == id })
-	return nil
+	return gone, nil
 }
 
 func (w *world) Events(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error) {
@@ -281,11 +310,14 @@ func (w *world) Pool(_ context.Context, org tenant.OrganizationID, cluster tenan
 	return *p, nil
 }
 
-func (w *world) Resize(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, id tenant.PoolID, count int) (fleet.Pool, error) {
+func (w *world) Resize(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, id tenant.PoolID, count int, only fleet.Precondition) (fleet.Pool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p, err := w.pool(org, cluster, id)
 	if err != nil {
+		return fleet.Pool{}, err
+	}
+	if err := only.Check(*p); err != nil {
 		return fleet.Pool{}, err
 	}
 	if count > fleet.MaxNodes {
@@ -296,14 +328,20 @@ func (w *world) Resize(_ context.Context, org tenant.OrganizationID, _, _ string
 }
 
 // DeletePool removes the pool at once, as happens to one without nodes.
-func (w *world) DeletePool(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, id tenant.PoolID) error {
+func (w *world) DeletePool(_ context.Context, org tenant.OrganizationID, _, _ string, cluster tenant.ClusterID, id tenant.PoolID, only fleet.Precondition) (fleet.Pool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, err := w.pool(org, cluster, id); err != nil {
-		return err
+	p, err := w.pool(org, cluster, id)
+	if err != nil {
+		return fleet.Pool{}, err
 	}
+	if err := only.Check(*p); err != nil {
+		return fleet.Pool{}, err
+	}
+	gone := *p
+	gone.Deleting = true
 	w.pools = slices.DeleteFunc(w.pools, func(p fleet.Pool) bool { return p.ID == id })
-	return nil
+	return gone, nil
 }
 
 func (w *world) Nodes(_ context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, after string, limit int) ([]fleet.Node, error) {

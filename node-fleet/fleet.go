@@ -104,6 +104,18 @@ var Sizes = []Size{
 	{Name: "large", CPUs: 4, MemoryMiB: 8192, DiskGiB: 80},
 }
 
+// Precondition is asked about a pool while nobody else can change it; its error keeps
+// a change from being made. Nil asks nothing.
+type Precondition func(Pool) error
+
+// Check asks, if there is something to ask.
+func (c Precondition) Check(p Pool) error {
+	if c == nil {
+		return nil
+	}
+	return c(p)
+}
+
 // MaxPoolCount is how many nodes a pool may have.
 const MaxPoolCount = 100
 

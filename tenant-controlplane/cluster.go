@@ -84,6 +84,8 @@ type Cluster struct {
 	Deleting     bool      // the owner wants it gone; never taken back
 	Conditions   []Condition
 	CreatedAt    time.Time
+
+	DeletionProtection bool // the owner wants to be kept from deleting it by mistake
 }
 
 // Faults of this domain.

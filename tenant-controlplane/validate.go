@@ -22,6 +22,8 @@ type NewCluster struct {
 	Version     string // Kubernetes minor, as in "1.37"
 	PodCIDR     string
 	ServiceCIDR string
+
+	DeletionProtection bool
 }
 
 // WithDefaults fills in what was left empty.

@@ -75,8 +75,18 @@ func newAPI(t *testing.T) *api {
 			answer(w, 200, k)
 		}
 	})
-	handle("DELETE /v1/clusters/{id}", func(w http.ResponseWriter, r *http.Request) {
+	handle("PATCH /v1/clusters/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if k := a.cluster(w, r); k != nil {
+			_ = json.NewDecoder(r.Body).Decode(k)
+			answer(w, 200, k)
+		}
+	})
+	handle("DELETE /v1/clusters/{id}", func(w http.ResponseWriter, r *http.Request) {
+		switch k := a.cluster(w, r); {
+		case k == nil:
+		case k.Protected:
+			problem(w, 409, "deletion_protected", "Deletion protection is on for the cluster "+k.Name+".")
+		default:
 			delete(a.clusters, k.ID)
 			answer(w, 202, k)
 		}

@@ -10,8 +10,8 @@ import (
 )
 
 func (e *env) clustersCommand() *cobra.Command {
-	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show, watch and delete clusters"})
-	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.clustersDelete())
+	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show, change, watch and delete clusters"})
+	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersUpdate(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.clustersDelete())
 	return c
 }
 
@@ -50,6 +50,7 @@ func (e *env) clustersCreate() *cobra.Command {
 	c.Flags().StringVar(&n.Version, "version", "", "Kubernetes `version`, such as 1.37 (default: the newest)")
 	c.Flags().StringVar(&n.PodCIDR, "pod-cidr", "", "`network` of the pods, such as 10.244.0.0/16, the default")
 	c.Flags().StringVar(&n.Services, "service-cidr", "", "`network` of the Services, such as 10.96.0.0/12, the default")
+	c.Flags().BoolVar(&n.Protected, "deletion-protection", false, "keep the cluster from being deleted until this is taken off")
 	until.bind(c, "the cluster is usable")
 	_ = c.RegisterFlagCompletionFunc("version", e.completeVersions) // the flag exists
 	return c
@@ -106,7 +107,7 @@ func (e *env) clustersGet() *cobra.Command {
 func describe(w io.Writer, k client.Cluster) {
 	for _, line := range [][2]string{
 		{"Name", k.Name}, {"ID", k.ID}, {"Phase", k.Phase}, {"Version", k.Version}, {"Endpoint", k.Endpoint},
-		{"Issuer", k.Issuer}, {"Pods", k.PodCIDR}, {"Services", k.Services}, {"Age", age(k.CreatedAt)},
+		{"Issuer", k.Issuer}, {"Pods", k.PodCIDR}, {"Services", k.Services}, {"Protected", yes(k.Protected)}, {"Age", age(k.CreatedAt)},
 	} {
 		fmt.Fprintf(w, "%-10s %s\n", line[0]+":", line[1])
 	}

@@ -86,6 +86,7 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		{method: "get", path: "/v1/clusters", out: client.Cluster{}, page: true},
 		{method: "post", path: "/v1/clusters", in: client.NewCluster{}, out: client.Cluster{}},
 		{method: "get", path: cluster, out: client.Cluster{}},
+		{method: "patch", path: cluster, in: client.ClusterChange{}, out: client.Cluster{}},
 		{method: "delete", path: cluster},
 		{method: "get", path: cluster + "/kubeconfig"},
 		{method: "post", path: cluster + "/credentials", out: client.ExecCredential{}},

@@ -33,6 +33,13 @@ type Cluster struct {
 	Services   string      `json:"service_cidr"`
 	Conditions []Condition `json:"conditions"`
 	CreatedAt  time.Time   `json:"created_at"`
+	Protected  bool        `json:"deletion_protection"`
+}
+
+// ClusterChange changes a cluster; fields that are nil stay as they are.
+type ClusterChange struct {
+	Name      *string `json:"name,omitempty"`
+	Protected *bool   `json:"deletion_protection,omitempty"`
 }
 
 // Condition is one aspect of a cluster's health.
@@ -49,6 +56,8 @@ type NewCluster struct {
 	Version  string `json:"version,omitempty"`
 	PodCIDR  string `json:"pod_cidr,omitempty"`
 	Services string `json:"service_cidr,omitempty"`
+
+	Protected bool `json:"deletion_protection,omitempty"`
 }
 
 // Pool is a node pool as the API shows it.
@@ -163,6 +172,11 @@ func (c *Client) FindCluster(ctx context.Context, nameOrID string) (Cluster, err
 // CreateCluster asks for a cluster.
 func (c *Client) CreateCluster(ctx context.Context, n NewCluster) (k Cluster, err error) {
 	return k, c.Do(ctx, http.MethodPost, "/v1/clusters", n, &k)
+}
+
+// ChangeCluster changes a cluster.
+func (c *Client) ChangeCluster(ctx context.Context, id string, change ClusterChange) (k Cluster, err error) {
+	return k, c.Do(ctx, http.MethodPatch, clusterPath(id), change, &k)
 }
 
 // DeleteCluster asks for a cluster and its nodes to go.

@@ -359,7 +359,7 @@ func TestAMachineBecomesANodeAndGoes(t *testing.T) {
 	}
 
 	fleettest.Pod(t, f.kube, n.Name, "on-"+n.Name, nil)
-	if err := f.DeletePool(t.Context(), f.org, "usr-x", "", f.cluster, pool.ID); err != nil {
+	if _, err := f.DeletePool(t.Context(), f.org, "usr-x", "", f.cluster, pool.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	pods := f.kube.CoreV1().Pods("default")
@@ -549,10 +549,10 @@ func TestAClusterOfAnotherOrganization(t *testing.T) {
 	if _, err := f.Pool(ctx, other, f.cluster, p.ID); !errors.Is(err, fleet.ErrNoPool) {
 		t.Errorf("Pool: %v, want ErrNoPool", err)
 	}
-	if _, err := f.Resize(ctx, other, "usr-y", "", f.cluster, p.ID, 1); !errors.Is(err, fleet.ErrNoPool) {
+	if _, err := f.Resize(ctx, other, "usr-y", "", f.cluster, p.ID, 1, nil); !errors.Is(err, fleet.ErrNoPool) {
 		t.Errorf("Resize: %v, want ErrNoPool", err)
 	}
-	if err := f.DeletePool(ctx, other, "usr-y", "", f.cluster, p.ID); !errors.Is(err, fleet.ErrNoPool) {
+	if _, err := f.DeletePool(ctx, other, "usr-y", "", f.cluster, p.ID, nil); !errors.Is(err, fleet.ErrNoPool) {
 		t.Errorf("DeletePool: %v, want ErrNoPool", err)
 	}
 	if _, err := f.Pools(ctx, f.org, tenant.NewClusterID(), "", 10); !errors.Is(err, fleet.ErrNoCluster) {

@@ -96,7 +96,7 @@ func TestNodesPullFromTheMirror(t *testing.T) {
 		t.Error("a path out of the registry was answered")
 	}
 
-	if err := f.DeletePool(t.Context(), f.org, "usr-x", "", f.cluster, p.ID); err != nil {
+	if _, err := f.DeletePool(t.Context(), f.org, "usr-x", "", f.cluster, p.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.eventually("the node is gone", func() bool {

@@ -45,13 +45,14 @@ func (a *App) Pool(ctx context.Context, org tenant.OrganizationID, cluster tenan
 	return a.store.PoolByID(ctx, org, cluster, id)
 }
 
-// Resize changes how many nodes a pool should have. It returns a fault of kind
-// Invalid, ErrNoPool, ErrPoolGoing, ErrQuota or ErrUntrusted.
-func (a *App) Resize(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID, count int) (fleet.Pool, error) {
+// Resize changes how many nodes a pool should have, if only allows it. It returns a
+// fault of kind Invalid, an error of only, ErrNoPool, ErrPoolGoing, ErrQuota or
+// ErrUntrusted.
+func (a *App) Resize(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID, count int, only fleet.Precondition) (fleet.Pool, error) {
 	if err := fleet.ValidateCount(count); err != nil {
 		return fleet.Pool{}, err
 	}
-	pool, err := a.store.Resize(ctx, postgres.By{Organization: org, Actor: actor, Address: address}, cluster, id, count)
+	pool, err := a.store.Resize(ctx, postgres.By{Organization: org, Actor: actor, Address: address}, cluster, id, count, only)
 	if err == nil {
 		a.pools.up()
 	}
@@ -59,13 +60,14 @@ func (a *App) Resize(ctx context.Context, org tenant.OrganizationID, actor, addr
 }
 
 // DeletePool begins to remove a pool and its nodes, whose pods are moved to other
-// nodes first; it is no error that this has begun already. It returns ErrNoPool.
-func (a *App) DeletePool(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID) error {
-	_, err := a.store.DeletePool(ctx, postgres.By{Organization: org, Actor: actor, Address: address}, cluster, id)
+// nodes first, if only allows it; it is no error that this has begun already. It
+// returns the pool as it is then, an error of only, or ErrNoPool.
+func (a *App) DeletePool(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID, only fleet.Precondition) (fleet.Pool, error) {
+	p, err := a.store.DeletePool(ctx, postgres.By{Organization: org, Actor: actor, Address: address}, cluster, id, only)
 	if err == nil {
 		a.pools.up()
 	}
-	return err
+	return p, err
 }
 
 // Nodes returns up to limit nodes of a cluster, the oldest first, beginning after

@@ -138,9 +138,9 @@ func TestRequests(t *testing.T) {
 		"control of no cluster":                 {second(app.Control(ctx, absent)), controlplane.ErrNoCluster},
 		"client of no cluster":                  {second(app.Client(ctx, absent, "test")), controlplane.ErrNoCluster},
 		"bootstrap of no cluster":               {second(app.IssueNodeBootstrap(ctx, absent, "a", nil)), controlplane.ErrNoCluster},
-		"deletion by another organization":      {app.Delete(ctx, other, actor, address, c.ID), controlplane.ErrNoCluster},
-		"deletion":                              {app.Delete(ctx, org, actor, address, c.ID), nil},
-		"deletion of what never was":            {app.Delete(ctx, org, actor, address, absent), controlplane.ErrNoCluster},
+		"deletion by another organization":      {second(app.Delete(ctx, other, actor, address, c.ID, nil)), controlplane.ErrNoCluster},
+		"deletion":                              {second(app.Delete(ctx, org, actor, address, c.ID, nil)), nil},
+		"deletion of what never was":            {second(app.Delete(ctx, org, actor, address, absent, nil)), controlplane.ErrNoCluster},
 	} {
 		if !errors.Is(tc.got, tc.want) {
 			t.Errorf("%s: error = %v, want %v", what, tc.got, tc.want)

@@ -39,14 +39,25 @@ func (a *App) List(ctx context.Context, org tenant.OrganizationID, after string,
 	return a.clusters.List(ctx, org, after, limit)
 }
 
-// Delete says that the owner wants the cluster gone, which it is a while later;
-// to say it again changes nothing. It returns ErrNoCluster when there is none.
-func (a *App) Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) error {
-	err := a.clusters.MarkDeleting(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id)
+// Change changes a cluster, if only allows it, and returns it as it is then. Errors are
+// a fault that names every wrong field, those of only, ErrNoCluster, ErrBadPhase and
+// ErrNameTaken.
+func (a *App) Change(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, change controlplane.Change, only controlplane.Precondition) (controlplane.Cluster, error) {
+	if err := change.Validate(); err != nil {
+		return controlplane.Cluster{}, err
+	}
+	return a.clusters.Change(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id, change, only)
+}
+
+// Delete says that the owner wants the cluster gone, if only allows it, which it is a
+// while later; to say it again changes nothing. Errors are those of only, ErrNoCluster
+// and ErrProtected.
+func (a *App) Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error) {
+	c, err := a.clusters.MarkDeleting(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id, only)
 	if err == nil {
 		a.hurry()
 	}
-	return err
+	return c, err
 }
 
 // Events returns up to limit of what happened to the cluster and its nodes behind

@@ -105,9 +105,9 @@ func livePool(ctx context.Context, tx pgx.Tx, cluster tenant.ClusterID, id tenan
 	return one(ctx, tx, scanPool, fleet.ErrNoPool, q+lock, id, cluster)
 }
 
-// Resize changes how many nodes a pool should have. It returns ErrNoPool,
-// ErrPoolGoing, ErrQuota or ErrUntrusted.
-func (s *Store) Resize(ctx context.Context, by By, cluster tenant.ClusterID, id tenant.PoolID, to int) (p fleet.Pool, err error) {
+// Resize changes how many nodes a pool should have, if only allows it. It returns an
+// error of only, ErrNoPool, ErrPoolGoing, ErrQuota or ErrUntrusted.
+func (s *Store) Resize(ctx context.Context, by By, cluster tenant.ClusterID, id tenant.PoolID, to int, only fleet.Precondition) (p fleet.Pool, err error) {
 	const update = `
 		UPDATE pools SET count = $2, generation = generation + 1, due_at = now(), wakes = wakes + 1
 		WHERE id = $1 RETURNING ` + poolColumns
@@ -121,9 +121,13 @@ func (s *Store) Resize(ctx context.Context, by By, cluster tenant.ClusterID, id 
 			return err
 		}
 		locked, err := livePool(ctx, tx, cluster, id, "FOR NO KEY UPDATE")
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		if err := only.Check(locked); err != nil {
+			return err
+		}
+		switch {
 		case locked.Deleting:
 			return fleet.ErrPoolGoing
 		case locked.Count == to:
@@ -145,11 +149,14 @@ func (s *Store) Resize(ctx context.Context, by By, cluster tenant.ClusterID, id 
 	return p, err
 }
 
-// DeletePool marks a pool as unwanted; it is no error that it is already. It
-// returns ErrNoPool.
-func (s *Store) DeletePool(ctx context.Context, by By, cluster tenant.ClusterID, id tenant.PoolID) (p fleet.Pool, err error) {
+// DeletePool marks a pool as unwanted, if only allows it; it is no error that it is
+// already. It returns an error of only or ErrNoPool.
+func (s *Store) DeletePool(ctx context.Context, by By, cluster tenant.ClusterID, id tenant.PoolID, only fleet.Precondition) (p fleet.Pool, err error) {
 	err = s.DB.AsTenant(ctx, by.Organization, func(tx pgx.Tx) error {
-		if p, err = livePool(ctx, tx, cluster, id, "FOR NO KEY UPDATE"); err != nil || p.Deleting {
+		if p, err = livePool(ctx, tx, cluster, id, "FOR NO KEY UPDATE"); err != nil {
+			return err
+		}
+		if err := only.Check(p); err != nil || p.Deleting {
 			return err
 		}
 		if p, err = markPool(ctx, tx, id); err != nil {

@@ -128,18 +128,18 @@ func TestPoolsOfAnOwner(t *testing.T) {
 	if _, err := f.CreatePool(ctx, f.by, f.cluster, asked); !errors.Is(err, fleet.ErrNameTaken) {
 		t.Errorf("a second pool of the name: %v, want ErrNameTaken", err)
 	}
-	if p, err = f.Resize(ctx, f.by, f.cluster, p.ID, 3); err != nil || p.Count != 3 || p.Generation != 2 {
+	if p, err = f.Resize(ctx, f.by, f.cluster, p.ID, 3, nil); err != nil || p.Count != 3 || p.Generation != 2 {
 		t.Errorf("Resize = %+v, %v", p, err)
 	}
-	if p, err = f.Resize(ctx, f.by, f.cluster, p.ID, 3); err != nil || p.Generation != 2 {
+	if p, err = f.Resize(ctx, f.by, f.cluster, p.ID, 3, nil); err != nil || p.Generation != 2 {
 		t.Errorf("Resize to what it is = %+v, %v; want it left alone", p, err)
 	}
 	for range 2 {
-		if p, err = f.DeletePool(ctx, f.by, f.cluster, p.ID); err != nil || !p.Deleting || p.Generation != 3 {
+		if p, err = f.DeletePool(ctx, f.by, f.cluster, p.ID, nil); err != nil || !p.Deleting || p.Generation != 3 {
 			t.Errorf("DeletePool = %+v, %v", p, err)
 		}
 	}
-	if _, err := f.Resize(ctx, f.by, f.cluster, p.ID, 4); !errors.Is(err, fleet.ErrPoolGoing) {
+	if _, err := f.Resize(ctx, f.by, f.cluster, p.ID, 4, nil); !errors.Is(err, fleet.ErrPoolGoing) {
 		t.Errorf("Resize of a pool that goes: %v, want ErrPoolGoing", err)
 	}
 	if diff := cmp.Diff([]string{"usr-x pool.create 192.0.2.7", "usr-x pool.resize 192.0.2.7", "usr-x pool.delete 192.0.2.7"}, f.audit()); diff != "" {
@@ -165,10 +165,10 @@ func TestPoolsOfOthers(t *testing.T) {
 	if _, err := f.PoolByID(ctx, other, f.cluster, p.ID); !errors.Is(err, fleet.ErrNoPool) {
 		t.Errorf("PoolByID: %v, want ErrNoPool", err)
 	}
-	if _, err := f.Resize(ctx, by, f.cluster, p.ID, 0); !errors.Is(err, fleet.ErrNoPool) {
+	if _, err := f.Resize(ctx, by, f.cluster, p.ID, 0, nil); !errors.Is(err, fleet.ErrNoPool) {
 		t.Errorf("Resize: %v, want ErrNoPool", err)
 	}
-	if _, err := f.DeletePool(ctx, by, f.cluster, p.ID); !errors.Is(err, fleet.ErrNoPool) {
+	if _, err := f.DeletePool(ctx, by, f.cluster, p.ID, nil); !errors.Is(err, fleet.ErrNoPool) {
 		t.Errorf("DeletePool: %v, want ErrNoPool", err)
 	}
 	if _, err := f.NodeByID(ctx, other, f.cluster, n.ID); !errors.Is(err, fleet.ErrNoNode) {
@@ -239,10 +239,10 @@ func TestQuotaHoldsUnderConcurrency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Resize(ctx, f.by, f.cluster, list[0].ID, each+1); !errors.Is(err, fleet.ErrQuota) {
+	if _, err := f.Resize(ctx, f.by, f.cluster, list[0].ID, each+1, nil); !errors.Is(err, fleet.ErrQuota) {
 		t.Errorf("Resize over the quota: %v, want ErrQuota", err)
 	}
-	if _, err := f.Resize(ctx, f.by, f.cluster, list[0].ID, each-1); err != nil {
+	if _, err := f.Resize(ctx, f.by, f.cluster, list[0].ID, each-1, nil); err != nil {
 		t.Errorf("Resize to less: %v", err)
 	}
 }
@@ -262,10 +262,10 @@ func TestOneOrganization(t *testing.T) {
 	if err != nil {
 		t.Fatalf("an empty pool needs no trust: %v", err)
 	}
-	if _, err := f.Resize(ctx, by, cluster, empty.ID, 1); !errors.Is(err, fleet.ErrUntrusted) {
+	if _, err := f.Resize(ctx, by, cluster, empty.ID, 1, nil); !errors.Is(err, fleet.ErrUntrusted) {
 		t.Errorf("Resize: %v, want ErrUntrusted", err)
 	}
-	if _, err := f.Resize(ctx, f.by, f.cluster, p.ID, 2); err != nil {
+	if _, err := f.Resize(ctx, f.by, f.cluster, p.ID, 2, nil); err != nil {
 		t.Errorf("the first organization may have more: %v", err)
 	}
 }

@@ -40,11 +40,11 @@ type Asker struct {
 
 // columns is the select list that scan expects.
 const columns = `id, organization_id, name, version, pod_cidr, service_cidr, issuer, uid_slot,
-	generation, observed_generation, phase, phase_since, deleting, conditions, created_at`
+	generation, observed_generation, phase, phase_since, deleting, conditions, created_at, deletion_protection`
 
 func scan(row pgx.CollectableRow) (c controlplane.Cluster, err error) {
 	err = row.Scan(&c.ID, &c.Organization, &c.Name, &c.Version, &c.PodCIDR, &c.ServiceCIDR, &c.Issuer, &c.UIDSlot,
-		&c.Generation, &c.Observed, &c.Phase, &c.Since, &c.Deleting, &c.Conditions, &c.CreatedAt)
+		&c.Generation, &c.Observed, &c.Phase, &c.Since, &c.Deleting, &c.Conditions, &c.CreatedAt, &c.DeletionProtection)
 	return c, err
 }
 
@@ -69,15 +69,15 @@ func (s Clusters) Create(ctx context.Context, by Asker, id tenant.ClusterID, iss
 			return controlplane.ErrCapacity
 		}
 		const q = `
-			INSERT INTO clusters (id, organization_id, name, version, pod_cidr, service_cidr, issuer, uid_slot)
-			VALUES (@id, @org, @name, @version, @pods, @services, @issuer, @slot)
+			INSERT INTO clusters (id, organization_id, name, version, pod_cidr, service_cidr, issuer, uid_slot, deletion_protection)
+			VALUES (@id, @org, @name, @version, @pods, @services, @issuer, @slot, @protection)
 			RETURNING ` + columns
 		c, err = one(ctx, tx, nil, q, pgx.NamedArgs{
 			"id": id, "org": by.Organization, "name": n.Name, "version": n.Version,
-			"pods": n.PodCIDR, "services": n.ServiceCIDR, "issuer": issuer, "slot": *slot,
+			"pods": n.PodCIDR, "services": n.ServiceCIDR, "issuer": issuer, "slot": *slot, "protection": n.DeletionProtection,
 		})
 		if nameTaken(err) {
-			return controlplane.ErrNameTaken.Saying("A cluster named %s exists already. Choose another name, or delete that cluster first.", n.Name)
+			return taken(n.Name)
 		}
 		if err != nil {
 			return fmt.Errorf("insert cluster: %w", err)
@@ -110,25 +110,6 @@ func (s Clusters) List(ctx context.Context, org tenant.OrganizationID, after str
 		return err
 	})
 	return cs, err
-}
-
-// MarkDeleting notes that the owner wants the cluster gone; to do it again
-// changes nothing. It returns ErrNoCluster when there is none.
-func (s Clusters) MarkDeleting(ctx context.Context, by Asker, id tenant.ClusterID) error {
-	return s.DB.AsTenant(ctx, by.Organization, func(tx pgx.Tx) error {
-		const read = "SELECT " + columns + " FROM clusters WHERE id = $1 AND phase <> 'deleted' FOR NO KEY UPDATE"
-		c, err := one(ctx, tx, controlplane.ErrNoCluster, read, id)
-		if err != nil || c.Deleting {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "UPDATE clusters SET deleting = true, generation = generation + 1 WHERE id = $1", id); err != nil {
-			return fmt.Errorf("mark cluster: %w", err)
-		}
-		if err := (pg.Queue{Table: Table}).Wake(ctx, tx, string(id)); err != nil {
-			return err
-		}
-		return record(ctx, tx, by, c, "cluster.delete", map[string]string{"name": c.Name}, "The deletion of the cluster was asked for.")
-	})
 }
 
 // Audit notes that somebody did something with a cluster that changed nothing of
@@ -191,6 +172,10 @@ func one(ctx context.Context, tx pgx.Tx, none error, q string, args ...any) (con
 		return c, none
 	}
 	return c, err
+}
+
+func taken(name string) error {
+	return controlplane.ErrNameTaken.Saying("A cluster named %s exists already. Choose another name, or delete that cluster first.", name)
 }
 
 func nameTaken(err error) bool {

@@ -94,7 +94,8 @@ func TestCreate(t *testing.T) {
 		t.Error("two clusters have the same user ids")
 	}
 	for what, err := range map[string]error{
-		"ByID": second(s.ByID(t.Context(), other.Organization, c.ID)), "MarkDeleting": s.MarkDeleting(t.Context(), other, c.ID),
+		"ByID": second(s.ByID(t.Context(), other.Organization, c.ID)), "MarkDeleting": second(s.MarkDeleting(t.Context(), other, c.ID, nil)),
+		"Change": second(s.Change(t.Context(), other, c.ID, controlplane.Change{}, nil)),
 		"Events": third(s.Events(t.Context(), other.Organization, c.ID, "", 10)),
 	} {
 		if !errors.Is(err, controlplane.ErrNoCluster) {
@@ -179,7 +180,7 @@ func TestMarkDeleting(t *testing.T) {
 	c := mustCreate(t, s, by, "demo")
 	l := lease(t, db)
 	for range 2 {
-		if err := s.MarkDeleting(t.Context(), by, c.ID); err != nil {
+		if _, err := s.MarkDeleting(t.Context(), by, c.ID, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -195,7 +196,7 @@ func TestMarkDeleting(t *testing.T) {
 		t.Errorf("%+v, %v; want it deleting, changed once", got, err)
 	}
 	bury(t, db, c.ID)
-	if err := s.MarkDeleting(t.Context(), by, c.ID); !errors.Is(err, controlplane.ErrNoCluster) {
+	if _, err := s.MarkDeleting(t.Context(), by, c.ID, nil); !errors.Is(err, controlplane.ErrNoCluster) {
 		t.Errorf("deleted again: error = %v, want ErrNoCluster", err)
 	}
 	var actions []string
