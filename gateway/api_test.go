@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/gateway/identity"
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	"github.com/marina-cloud/marina/migrations/pgtest"
@@ -45,6 +47,10 @@ func startWith(t *testing.T, change func(*gateway.Deps)) *api {
 	d := gateway.Deps{
 		DB: a.db, Clusters: a.world, Fleet: a.world, Prices: a.world, Kubectl: func() string { return "https://203.0.113.7:6443" },
 		Log: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "v0",
+	}
+	var err error
+	if d.Secrets, err = seal.Open(t.Context(), a.db, filepath.Join(t.TempDir(), "master.key")); err != nil {
+		t.Fatal(err)
 	}
 	if change != nil {
 		change(&d)
@@ -215,8 +221,8 @@ func (a *api) member(t testing.TB, org tenant.OrganizationID, role identity.Role
 		batch := &pgx.Batch{}
 		batch.Queue("INSERT INTO users (id, organization_id, email, password_hash) VALUES ($1, $2, $3, '')", who.User, org, who.Email)
 		batch.Queue("INSERT INTO memberships (organization_id, user_id, role) VALUES ($1, $2, $3)", org, who.User, role)
-		batch.Queue(`INSERT INTO sessions (id, organization_id, user_id, hash, device, address, created_at, last_used_at, expires_at)
-			VALUES ($1, $2, $3, $4, '', '', now(), now(), now() + interval '1 hour')`, who.Token.ID, org, who.User, hash)
+		batch.Queue(`INSERT INTO sessions (id, organization_id, user_id, hash, device, address, created_at, last_used_at, confirmed_at, expires_at)
+			VALUES ($1, $2, $3, $4, '', '', now(), now(), now(), now() + interval '1 hour')`, who.Token.ID, org, who.User, hash)
 		return tx.SendBatch(t.Context(), batch).Close()
 	})
 	if err != nil {

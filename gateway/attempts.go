@@ -8,11 +8,15 @@ import (
 	"github.com/marina-cloud/marina/gateway/internal/throttle"
 )
 
-// attempts bound how often passwords are tried. Three things are counted, since each
+// attempts bound how often passwords and codes are tried. Three things are counted, since each
 // alone would let somebody through or shut an owner out: the attempts from an
 // address, the failures for an account from an address, and the failures for an
 // account from anywhere. The last does not count where the owner has logged in: a
 // stranger who tries all day does not keep the owner out at home.
+//
+// Codes of a second factor are six digits, so that they are counted by themselves, and
+// before the password is looked at: whoever may try no more is not told whether it was
+// right. Only who knows the password can use them up.
 //
 // An account that does not exist is treated like any other. Nothing of this
 // outlives a restart. It is safe for concurrent use.
@@ -20,6 +24,7 @@ type attempts struct {
 	from    *throttle.Rates[netip.Prefix]
 	pairs   *throttle.Rates[pair]
 	strange *throttle.Rates[account]
+	codes   *throttle.Rates[account]
 	homes   *throttle.Seen[pair]
 	hashing *throttle.Places[netip.Prefix]
 }
@@ -38,6 +43,7 @@ func newAttempts(l Limits) *attempts {
 		from:    throttle.NewRates[netip.Prefix](l.Attempts, remembered),
 		pairs:   throttle.NewRates[pair](l.Failures, remembered),
 		strange: throttle.NewRates[account](l.Strange, remembered),
+		codes:   throttle.NewRates[account](l.Codes, remembered),
 		homes:   throttle.NewSeen[pair](remembered),
 		hashing: throttle.NewPlaces[netip.Prefix](l.Hashing),
 	}
@@ -52,9 +58,19 @@ func (a *attempts) signUp(from netip.Prefix, now time.Time) (done func(), err er
 	return a.hash(from)
 }
 
-// logIn must be asked before a password is checked. Without an error, done must be
-// called with what came of it.
-func (a *attempts) logIn(from netip.Prefix, email string, now time.Time) (done func(good bool), err error) {
+// outcome is what came of an attempt to log in.
+type outcome int
+
+const (
+	failed    outcome = iota // the password was wrong, or nothing came of it
+	wrongCode                // of the second factor; the password was right
+	halfway                  // the password was right, and there is no code yet
+	entered
+)
+
+// logIn must be asked before a password or a code is checked. Without an error, done
+// must be called with what came of it.
+func (a *attempts) logIn(from netip.Prefix, email string, withCode bool, now time.Time) (done func(outcome), err error) {
 	if left, ok := a.from.Take(from, now); !ok {
 		return nil, tooMany(left.Wait, "Too many people have tried to sign up or log in from your address.")
 	}
@@ -70,18 +86,29 @@ func (a *attempts) logIn(from netip.Prefix, email string, now time.Time) (done f
 			return nil, tooMany(left.Wait, "This account's password was tried too often.")
 		}
 	}
+	if left, ok := a.codes.Take(who, now); !ok {
+		return nil, tooMany(left.Wait, "Codes for this account were tried too often.")
+	}
+	if !withCode {
+		a.codes.Give(who, now)
+	}
 	leave, err := a.hash(from)
 	if err != nil {
 		return nil, err
 	}
-	return func(good bool) {
+	return func(o outcome) {
 		leave()
-		if !good {
+		if withCode && o != wrongCode {
+			a.codes.Give(who, now)
+		}
+		if o != halfway && o != entered {
 			return
 		}
 		a.pairs.Give(here, now)
 		if stranger {
 			a.strange.Give(who, now)
+		}
+		if o == entered {
 			a.homes.Add(here)
 		}
 	}, nil

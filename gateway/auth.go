@@ -92,6 +92,7 @@ func (s *server) credential(ctx huma.Context) (string, error) {
 // goes through exactly one of needs, personal and anybody.
 const (
 	permissionKey = "permission" // of huma's metadata
+	confirmedKey  = "confirmed"
 	documentKey   = "x-marina-permission"
 
 	forAnybody  identity.Permission = "-"        // a person or a program, whatever its role and scopes
@@ -129,6 +130,12 @@ func personal(op huma.Operation) huma.Operation { return needs(forPerson, op) }
 // there is nothing at its address; a token of an operator is a program's.
 func operators(op huma.Operation) huma.Operation { return needs(forOperator, op) }
 
+// confirmed says that whoever does it must have proved lately that it is them.
+func confirmed(op huma.Operation) huma.Operation {
+	op.Metadata[confirmedKey], op.Extensions["x-marina-confirmation"] = true, true
+	return op
+}
+
 // registered is what every operation behind authenticate gets.
 func registered(op *huma.Operation) {
 	if _, ok := op.Metadata[permissionKey].(identity.Permission); !ok {
@@ -139,7 +146,12 @@ func registered(op *huma.Operation) {
 
 // permit lets through who may do what the operation needs.
 func (s *server) permit(ctx huma.Context, next func(huma.Context)) {
-	if err := permitted(caller(ctx.Context()), ctx.Operation().Metadata[permissionKey].(identity.Permission)); err != nil {
+	c, op := caller(ctx.Context()), ctx.Operation()
+	err := permitted(c, op.Metadata[permissionKey].(identity.Permission))
+	if err == nil && op.Metadata[confirmedKey] != nil {
+		err = c.Confirmed(s.now())
+	}
+	if err != nil {
 		s.refuse(ctx, err)
 		return
 	}

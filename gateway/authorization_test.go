@@ -32,7 +32,13 @@ var bodies = map[string]string{
 	"changeCluster":  `{"deletion_protection":true}`,
 	"createNodePool": `{"name":"another","count":1}`,
 	"resizeNodePool": `{"count":2}`,
+	"confirmSession": `{"password":"` + password + `"}`,
+	"enableTOTP":     `{"code":"123456"}`,
 }
+
+// ofNothing are about what a new person has not, or take what nobody can write down
+// before.
+var ofNothing = map[string]bool{"enableTOTP": true, "removeTOTP": true, "replaceRecoveryCodes": true}
 
 // TestAuthorization walks every operation that the API describes: nobody gets in,
 // and what belongs to one organization is not there for another.
@@ -43,6 +49,7 @@ func TestAuthorization(t *testing.T) {
 	ada, eve := a.signUp(t, "ada@example.com"), a.signUp(t, "eve@example.com")
 	c, p, n := a.populate(ada.Organization, 3)
 	hers, _, _ := a.populate(eve.Organization, 0)
+	eve.confirm(t, a)
 	var ci token
 	a.do(t, "POST", "/v1/tokens", `{"name":"ci"}`, ada.bearer()...).decode(t, http.StatusCreated, &ci)
 	cred, err := a.IssueCredential(t.Context(), ada.Organization, "", "", c.ID, controlplane.NewCredential{
@@ -76,7 +83,7 @@ func TestAuthorization(t *testing.T) {
 			if !strings.Contains(path, "{") { // of the caller's own organization, whichever that is
 				got := a.do(t, method, path, body, eve.bearer()...)
 				for _, id := range []string{string(c.ID), ada.Token.ID, ci.ID, string(ada.User), string(ada.Organization)} {
-					if got.status >= 300 || strings.Contains(got.body, id) {
+					if got.status >= 300 && !ofNothing[op.ID] || strings.Contains(got.body, id) {
 						t.Errorf("%s shows another organization %d %s", op.ID, got.status, got.body)
 					}
 				}

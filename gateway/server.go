@@ -22,6 +22,7 @@ import (
 	"github.com/marina-cloud/marina/gateway/internal/postgres"
 	"github.com/marina-cloud/marina/gateway/live"
 	"github.com/marina-cloud/marina/internal/metrics"
+	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/migrations/pg"
 )
 
@@ -31,6 +32,7 @@ type Deps struct {
 	Clusters Clusters
 	Fleet    Fleet
 	Prices   Prices
+	Secrets  seal.Store
 	Live     *live.Hub     // tells streams what changed; nil: they only look now and then
 	Kubectl  func() string // the router's address as kubeconfigs name it: https://HOST:PORT
 	Log      *slog.Logger
@@ -98,6 +100,8 @@ func New(d Deps) http.Handler {
 	private.UseSimpleModifier(registered)
 	s.registerAccount(private)
 	s.registerSessions(private)
+	s.registerConfirm(private)
+	s.registerTOTP(private)
 	s.registerTokens(private)
 	s.registerAudit(private)
 	s.registerClusters(private)

@@ -72,7 +72,7 @@ func (e *env) firstAccount(ctx context.Context, file, api string) (client.Sessio
 	password := strings.TrimSpace(string(data))
 	s, err := c.SignUp(ctx, adminEmail, password, "Marina")
 	if client.IsCode(err, "email_taken") {
-		s, err = c.LogIn(ctx, adminEmail, password)
+		s, err = c.LogIn(ctx, adminEmail, password, "")
 	}
 	if client.IsCode(err, "bad_credentials") {
 		err = fmt.Errorf("%s does not hold the password of %s (%w): log in with `%s login`, then try again", file, adminEmail, err, e.marina())

@@ -143,11 +143,15 @@ func newAPI(t *testing.T) *api {
 }
 
 func (a *api) session(w http.ResponseWriter, r *http.Request) {
-	var in struct{ Email, Password, Organization string }
+	var in struct{ Email, Password, Organization, Code string }
 	_ = json.NewDecoder(r.Body).Decode(&in)
 	switch {
 	case in.Password != goodPassword && strings.HasSuffix(r.URL.Path, "login"):
 		problem(w, 401, "bad_credentials", "The e-mail address or the password is wrong.")
+	case in.Email == "careful@example.com" && in.Code == "":
+		problem(w, 401, "second_factor_needed", "The account has a second factor: send the code that your authenticator shows, or a recovery code.")
+	case in.Email == "careful@example.com" && in.Code != "123456":
+		problem(w, 401, "bad_code", "The code is wrong, or was used before. Wait for the next one, or use a recovery code.")
 	case in.Email == "taken@example.com" && strings.HasSuffix(r.URL.Path, "signup"):
 		problem(w, 409, "email_taken", "There is an account with this e-mail address already. Log in instead.")
 	default:

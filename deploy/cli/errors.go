@@ -63,7 +63,7 @@ func (e *env) hint(err error) string {
 	switch p, _ := errors.AsType[*client.Problem](err); {
 	case errors.Is(err, backup.ErrNoRecipient):
 		return "Make a key with `" + e.marina() + " backup keygen FILE`, or name one with --recipient or --recipients-file."
-	case errors.Is(err, errNotLoggedIn), p != nil && p.Status == 401 && p.Code != "bad_credentials":
+	case errors.Is(err, errNotLoggedIn), p != nil && p.Status == 401 && p.Code != "bad_credentials" && p.Code != "bad_code":
 		return "Try `" + e.marina() + " login`, or `" + e.marina() + " signup` for a new account."
 	case p != nil && p.Code == "email_taken":
 		return "Try `" + e.marina() + " login`."

@@ -48,7 +48,7 @@ func (e *env) loginCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "login",
 		Short:   "Log in and remember it",
-		Long:    "Log in and remember it. The password is asked for, or read from the first line of the\nstandard input.",
+		Long:    "Log in and remember it. The password is asked for, or read from the first line of the\nstandard input; where the account has a second factor, the code comes after it.",
 		Example: "  marina login --email ada@example.com\n  marina login --server https://marina.example.com",
 		Args:    takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,7 +64,13 @@ func (e *env) loginCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := api.LogIn(cmd.Context(), email, password)
+			s, err := api.LogIn(cmd.Context(), email, password, "")
+			if client.IsCode(err, "second_factor_needed") {
+				var code string
+				if code, err = p.code(); err == nil {
+					s, err = api.LogIn(cmd.Context(), email, password, code)
+				}
+			}
 			if err != nil {
 				return err
 			}

@@ -29,6 +29,16 @@ func TestLogIn(t *testing.T) {
 	p.runs(t, "clusters", "list") // without --server: it is remembered
 }
 
+func TestLogInWithASecondFactor(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	r := somebody(t, a).types(t, goodPassword+"\n 123456\r\n", "--server", a.URL, "login", "--email", "careful@example.com")
+	says(t, "login", r.out, "Logged in to "+a.URL+" as careful@example.com")
+	if r.status != 0 || strings.Contains(r.out+r.errs, "123456") {
+		t.Errorf("login: %+v", r)
+	}
+}
+
 func TestSignUp(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -56,6 +66,8 @@ func TestLogInGoesWrong(t *testing.T) {
 		{"nobody can be asked for an address", "pw\n", []string{"login"}, "say who you are with --email"},
 		{"nobody can be asked for a password", "", []string{"login", "--email", "a@b"}, "give the password as the first line of the standard input"},
 		{"a wrong password is not a lost token", "wrong\n", []string{"login", "--email", "a@b"}, "Error: The e-mail address or the password is wrong.\n"},
+		{"nobody can be asked for a code", goodPassword + "\n", []string{"login", "--email", "careful@example.com"}, "a recovery code, as the second line of the standard input"},
+		{"a wrong code is not a lost token", goodPassword + "\n123457\n", []string{"login", "--email", "careful@example.com"}, "Wait for the next one, or use a recovery code.\n"},
 		{"a server is named as a URL", "pw\n", []string{"--server", "localhost:8080", "login", "--email", "a@b"}, `"localhost:8080" is not a URL: write it like http://localhost:8080`},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -69,6 +69,23 @@ func (p prompt) password(question string) (string, error) {
 	return password, nil
 }
 
+// code asks for the code of a second factor, which is good once and may be seen.
+func (p prompt) code() (string, error) {
+	if p.terminal < 0 {
+		line, err := p.lines.ReadString('\n')
+		if err != nil && line == "" {
+			return "", errors.New("the account has a second factor: give its code, or a recovery code, as the second line of the standard input")
+		}
+		return strings.TrimSpace(line), nil
+	}
+	fmt.Fprint(p.asks, "Code of your authenticator, or a recovery code: ")
+	line, err := p.unlessInterrupted(func() (string, error) { return p.lines.ReadString('\n') })
+	if err != nil {
+		return "", fmt.Errorf("read the code: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
 // newPassword asks twice on a terminal: nobody could log in with a slip of the keys.
 func (p prompt) newPassword() (string, error) {
 	password, err := p.password("Password (12 characters or more): ")

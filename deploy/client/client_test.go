@@ -109,7 +109,7 @@ func TestARedirectionIsNotFollowed(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})
-	if _, err := c.LogIn(t.Context(), "a@example.com", "secret"); err == nil || !strings.Contains(err.Error(), elsewhere.URL) {
+	if _, err := c.LogIn(t.Context(), "a@example.com", "secret", ""); err == nil || !strings.Contains(err.Error(), elsewhere.URL) {
 		t.Errorf("error: %v", err)
 	}
 }

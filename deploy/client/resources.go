@@ -135,9 +135,14 @@ func (c *Client) SignUp(ctx context.Context, email, password, organization strin
 	return s, c.Do(ctx, http.MethodPost, "/v1/signup", in, &s)
 }
 
-// LogIn gets a token for an account.
-func (c *Client) LogIn(ctx context.Context, email, password string) (s Session, err error) {
-	return s, c.Do(ctx, http.MethodPost, "/v1/login", map[string]string{"email": email, "password": password}, &s)
+// LogIn gets a token for an account. Without a code, an account with a second factor
+// answers with the problem second_factor_needed.
+func (c *Client) LogIn(ctx context.Context, email, password, code string) (s Session, err error) {
+	in := map[string]string{"email": email, "password": password}
+	if code != "" {
+		in["code"] = code
+	}
+	return s, c.Do(ctx, http.MethodPost, "/v1/login", in, &s)
 }
 
 // Account says who the token acts for.

@@ -222,6 +222,8 @@ var bodies = map[string]string{
 	"createCluster":  `{"name":"another"}`,
 	"createNodePool": `{"name":"another","count":1}`,
 	"resizeNodePool": `{"count":2}`,
+	"confirmSession": `{"password":"correct horse battery"}`,
+	"enableTOTP":     `{"code":"123456"}`,
 }
 
 // TestEveryRoute walks all that the API describes, on the real thing: nobody gets in,

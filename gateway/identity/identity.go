@@ -75,6 +75,19 @@ type Caller struct {
 	Token        tenant.TokenID   // of a program
 	Scoped       bool             // the token has scopes
 	Operator     bool             // runs the installation, and is logged in
+	ConfirmedAt  *time.Time       // when they last proved that it is them; nil: not since the log-in
+}
+
+// confirmation is for how long somebody who proved that it is them is not asked again.
+const confirmation = 10 * time.Minute
+
+// Confirmed returns an error unless the caller has lately proved that it is them: what
+// changes how somebody logs in is not for whoever finds an open browser.
+func (c Caller) Confirmed(now time.Time) error {
+	if c.ConfirmedAt == nil || now.Sub(*c.ConfirmedAt) > confirmation {
+		return ErrNotConfirmed
+	}
+	return nil
 }
 
 // May reports whether the caller may do p.
@@ -116,6 +129,7 @@ var (
 	ErrNoToken        = fault.New(fault.NotFound, "token_not_found", "There is no such token.")
 	ErrNoSession      = fault.New(fault.NotFound, "session_not_found", "There is no such session.")
 	ErrNoOrganization = fault.New(fault.NotFound, "organization_not_found", "There is no such organization.")
+	ErrNotConfirmed   = fault.New(fault.Forbidden, "confirmation_needed", "This changes how you log in. Confirm that it is you: give your password, or a code of your authenticator, or log in again without a password.")
 	ErrNeedsSession   = fault.New(fault.Forbidden, "not_permitted", "A token may not do this: it is for a person who is logged in.")
 )
 

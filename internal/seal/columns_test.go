@@ -26,6 +26,8 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"invitations.hash":          "a digest of something random",
 		"signups.hash":              "a digest of something random",
 		"password_resets.hash":      "a digest of something random",
+		"totp.sealed":               "sealed under the data key factors",
+		"recovery_codes.hash":       "a digest of something random",
 		"mails.sealed":              "sealed under the data key mails",
 
 		"idempotency_keys.request_hash": "a digest",

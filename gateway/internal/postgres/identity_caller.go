@@ -50,7 +50,7 @@ func (s *Identity) Authenticate(ctx context.Context, r Request) (c identity.Call
 func ofSession(ctx context.Context, tx pgx.Tx, r Request) (c identity.Caller, err error) {
 	// Members first, of them the one that is named or was chosen last.
 	const q = `
-		SELECT s.id, s.user_id, s.organization_id, s.last_used_at, u.email, u.operator, coalesce(m.organization_id, ''), coalesce(m.role, '')
+		SELECT s.id, s.user_id, s.organization_id, s.last_used_at, s.confirmed_at, u.email, u.operator, coalesce(m.organization_id, ''), coalesce(m.role, '')
 		FROM sessions s JOIN users u ON u.id = s.user_id
 		LEFT JOIN LATERAL (
 			SELECT m.organization_id, m.role FROM memberships m
@@ -60,7 +60,7 @@ func ofSession(ctx context.Context, tx pgx.Tx, r Request) (c identity.Caller, er
 	var chosen tenant.OrganizationID
 	var used time.Time
 	err = tx.QueryRow(ctx, q, r.Secret, r.At, r.At.Add(-identity.SessionIdle), r.Organization).
-		Scan(&c.Session, &c.User, &chosen, &used, &c.Email, &c.Operator, &c.Organization, &c.Role)
+		Scan(&c.Session, &c.User, &chosen, &used, &c.ConfirmedAt, &c.Email, &c.Operator, &c.Organization, &c.Role)
 	if err != nil {
 		return c, fmt.Errorf("look up session: %w", err)
 	}
