@@ -35,6 +35,7 @@ type api struct {
 	handler http.Handler
 	server  *httptest.Server
 	db      *pg.DB
+	secrets seal.Store
 	log     *lockedBuffer
 }
 
@@ -52,6 +53,7 @@ func startWith(t *testing.T, change func(*gateway.Deps)) *api {
 	if d.Secrets, err = seal.Open(t.Context(), a.db, filepath.Join(t.TempDir(), "master.key")); err != nil {
 		t.Fatal(err)
 	}
+	a.secrets = d.Secrets
 	if change != nil {
 		change(&d)
 	}

@@ -52,6 +52,7 @@ type server struct {
 	Deps
 	identity  *postgres.Identity
 	answers   *postgres.Answers
+	mails     *postgres.MailQueue
 	audit     *postgres.AuditLog
 	passwords *identity.Passwords
 	limits    *limits
@@ -71,6 +72,7 @@ func New(d Deps) http.Handler {
 		Deps:      d,
 		identity:  &postgres.Identity{DB: d.DB},
 		answers:   &postgres.Answers{DB: d.DB},
+		mails:     &postgres.MailQueue{DB: d.DB, Secrets: d.Secrets},
 		audit:     &postgres.AuditLog{DB: d.DB},
 		passwords: identity.NewPasswords(max(1, int64(runtime.GOMAXPROCS(0)/2))), // the other half is everybody's
 		limits:    newLimits(l),
@@ -112,6 +114,7 @@ func New(d Deps) http.Handler {
 	s.registerObserve(private)
 	s.registerPools(private)
 	s.registerNodes(private)
+	s.registerMails(private)
 	mux.Get("/openapi.json", s.describe("application/openapi+json", func() ([]byte, error) { return json.Marshal(api.OpenAPI()) }))
 	mux.Get("/openapi.yaml", s.describe("application/openapi+yaml", api.OpenAPI().YAML))
 	return mux

@@ -34,6 +34,7 @@ type listenFlags struct {
 	untrusted, proxies                       string
 	egress                                   []string
 	vault                                    vaultFlags
+	smtp                                     smtpFlags
 	metrics                                  string
 	mirror                                   string
 }
@@ -49,6 +50,7 @@ func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringSliceVar(&l.egress, "egress-allow", nil, "what clusters' API servers may call (webhooks, token issuers) beyond HTTPS on the public Internet: `HOST:PORT`, CIDR, CIDR:PORT or :PORT")
 	c.Flags().StringVar(&l.proxies, "trusted-proxies", "", trustedProxiesHelp)
 	l.vault.bind(c)
+	l.smtp.bind(c)
 	c.Flags().StringVar(&l.mirror, "registry-mirror", "", "`URL` of a registry that nodes ask for an image before the image's own registry, through the gateway")
 	accept := cobra.FixedCompletions([]cobra.Completion{"accept", "refuse"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("local-provider-untrusted", accept) // the flag exists
@@ -62,6 +64,9 @@ func (l *listenFlags) check(c *cobra.Command) error {
 		return &usageError{c, err.Error()}
 	}
 	if err := l.vault.check(); err != nil {
+		return &usageError{c, err.Error()}
+	}
+	if err := l.smtp.check(); err != nil {
 		return &usageError{c, err.Error()}
 	}
 	if _, err := l.mirrorURL(); err != nil {
@@ -126,7 +131,7 @@ func (l *listenFlags) args() []string {
 	for _, rule := range l.egress {
 		args = append(args, "--egress-allow", rule)
 	}
-	return append(args, l.vault.args()...)
+	return append(append(args, l.vault.args()...), l.smtp.args()...)
 }
 
 func (e *env) serveCommand() *cobra.Command {
@@ -160,7 +165,7 @@ func (e *env) serveCommand() *cobra.Command {
 			}
 			c := server.Config{
 				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Metrics: l.metrics, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
-				Vault: l.vault.Config, Egress: l.egress, Mirror: mirror, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
+				Vault: l.vault.Config, SMTP: l.smtp.Config, Egress: l.egress, Mirror: mirror, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
 				return err

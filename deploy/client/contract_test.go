@@ -100,6 +100,8 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		{method: "get", path: cluster + "/node-pools/{pool_id}", out: client.Pool{}},
 		{method: "patch", path: cluster + "/node-pools/{pool_id}", out: client.Pool{}},
 		{method: "delete", path: cluster + "/node-pools/{pool_id}"},
+		{method: "get", path: "/v1/operator/mails", out: client.Mail{}, page: true},
+		{method: "get", path: "/v1/operator/mails/{mail_id}", out: client.Mail{}},
 		{method: "get", path: cluster + "/nodes", out: client.Node{}, page: true},
 	} {
 		op, ok := d.Paths[c.path][c.method]

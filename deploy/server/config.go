@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/marina-cloud/marina/gateway/mailer"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/seal/vault"
 	"github.com/marina-cloud/marina/internal/secret"
@@ -18,17 +19,18 @@ import (
 type Config struct {
 	Home      home.Home
 	Artifacts Artifacts
-	Listen    string       // address of the console and the API
-	Router    string       // address of the clusters' endpoints
-	Metrics   string       // address at which the operator's Prometheus asks; empty: none, there is still the socket
-	Domain    string       // of the clusters' names
-	PublicURL string       // of the API as clusters' identity documents name it; default: http://<Listen>
-	Endpoint  string       // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
-	Postgres  secret.Text  // DSN; empty: a child process
-	NATS      secret.Text  // URL; empty: inside this process
-	Vault     vault.Config // not Enabled: secrets are sealed by the built-in keystore
-	Egress    []string     // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
-	Mirror    *url.URL     // of a registry that nodes ask before an image's own one; nil: none
+	Listen    string        // address of the console and the API
+	Router    string        // address of the clusters' endpoints
+	Metrics   string        // address at which the operator's Prometheus asks; empty: none, there is still the socket
+	Domain    string        // of the clusters' names
+	PublicURL string        // of the API as clusters' identity documents name it; default: http://<Listen>
+	Endpoint  string        // of the router as kubeconfigs name it, HOST:PORT; default: what the router listens on
+	Postgres  secret.Text   // DSN; empty: a child process
+	NATS      secret.Text   // URL; empty: inside this process
+	Vault     vault.Config  // not Enabled: secrets are sealed by the built-in keystore
+	SMTP      mailer.Config // not Enabled: mails stay here, for the operator
+	Egress    []string      // what clusters may call beyond HTTPS on the public Internet; see controlplaneapp.Deps
+	Mirror    *url.URL      // of a registry that nodes ask before an image's own one; nil: none
 	// TrustedProxies are the networks of proxies in front of the API and of the
 	// router: they say whom they speak for, and must.
 	TrustedProxies []netip.Prefix

@@ -45,7 +45,7 @@ func newWatch(c Config, db *pg.DB, events *bus.Bus, secrets seal.Measured, usabl
 	}
 	all = append(all, db.Metrics()...)
 	all = append(all, machineMetrics(c.Home)...)
-	return w, errors.Join(metrics.Register(w.registry, all...), w.reconcilers.Register(w.registry, "clusters", "pools", "nodes"), w.http.Register(w.registry))
+	return w, errors.Join(metrics.Register(w.registry, all...), w.reconcilers.Register(w.registry, "clusters", "pools", "nodes", "mails"), w.http.Register(w.registry))
 }
 
 // operator answers whoever runs the installation: GET /metrics of this process,

@@ -19,8 +19,10 @@ import (
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/gateway/live"
+	"github.com/marina-cloud/marina/gateway/mailer"
 	"github.com/marina-cloud/marina/internal/bus"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/metrics"
 	"github.com/marina-cloud/marina/internal/runc"
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/migrations"
@@ -184,6 +186,16 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	}
 	planes.SetDependents(nodes)
 
+	mails, err := mailer.New(mailer.Deps{
+		DB: db, Secrets: secrets, Config: c.SMTP, Socket: c.Home.Mailbox(), Log: c.Log, Reconcilers: watch.reconcilers,
+	})
+	if err != nil {
+		return err
+	}
+	if err := metrics.Register(watch.registry, mails.Metrics()); err != nil {
+		return err
+	}
+
 	endpoint := c.Endpoint
 	if endpoint == "" {
 		endpoint = reachable(routing.Address)
@@ -208,6 +220,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	group.Go(supervised(running, "streams", func(ctx context.Context) error { return feed(ctx, events, streams) }))
 	group.Go(supervised(running, "control planes", planes.Run))
 	group.Go(supervised(running, "nodes", nodes.Run))
+	group.Go(supervised(running, "mails", mails.Run))
 	group.Go(supervised(running, "router's keeper", router.Keep))
 	group.Go(supervised(running, "API", func(ctx context.Context) error { return serveHTTP(ctx, api, gateway.ShareConnections(ln)) }))
 	if err := host.Record(host.ServerFile(c.Home), url); err != nil {

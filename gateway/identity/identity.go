@@ -63,6 +63,20 @@ type Token struct {
 	LastUsedAt   *time.Time
 }
 
+// Mail is one to a person, as who runs the installation sees it.
+type Mail struct {
+	ID           tenant.MailID
+	Organization tenant.OrganizationID // that caused it; empty for a person alone
+	To           string
+	Subject      string
+	Text         string // empty but for one that the mailbox of the installation has
+	State        string // waiting, sent or failed
+	Attempts     int    // that have failed
+	LastError    string
+	CreatedAt    time.Time
+	EndedAt      *time.Time // sent or given up
+}
+
 // Caller is who sent a request. Everything that the request does is done in the
 // caller's organization.
 type Caller struct {
@@ -128,6 +142,7 @@ var (
 	ErrBadToken       = fault.New(fault.Unauthorized, "bad_token", "The token or session is unknown, ended or past its time. Log in to get a new one.")
 	ErrNoToken        = fault.New(fault.NotFound, "token_not_found", "There is no such token.")
 	ErrNoSession      = fault.New(fault.NotFound, "session_not_found", "There is no such session.")
+	ErrNoMail         = fault.New(fault.NotFound, "mail_not_found", "There is no such mail.")
 	ErrNoOrganization = fault.New(fault.NotFound, "organization_not_found", "There is no such organization.")
 	ErrNotConfirmed   = fault.New(fault.Forbidden, "confirmation_needed", "This changes how you log in. Confirm that it is you: give your password, or a code of your authenticator, or log in again without a password.")
 	ErrNeedsSession   = fault.New(fault.Forbidden, "not_permitted", "A token may not do this: it is for a person who is logged in.")

@@ -135,6 +135,10 @@ func (h Home) RouterControl() string { return filepath.Join(h.Router(), "control
 // seal anew; open to root alone.
 func (h Home) SecretsControl() string { return filepath.Join(h.Run(), "secrets.sock") }
 
+// Mailbox is where the server takes mails that it sends itself, by SMTP, where no
+// other server is named; open to root alone.
+func (h Home) Mailbox() string { return filepath.Join(h.Run(), "mailbox.sock") }
+
 // RouterHandover is where the router that serves gives its sockets to a successor.
 func (h Home) RouterHandover() string { return filepath.Join(h.Router(), "handover.sock") }
 

@@ -29,6 +29,7 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"totp.sealed":               "sealed under the data key factors",
 		"recovery_codes.hash":       "a digest of something random",
 		"mails.sealed":              "sealed under the data key mails",
+		"mailbox.sealed":            "sealed under the data key mails",
 
 		"idempotency_keys.request_hash": "a digest",
 		"idempotency_keys.body":         "an answer of the API, kept for a day",

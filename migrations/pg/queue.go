@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ var queues = map[string]string{
 	"clusters": "phase <> 'deleted'",
 	"pools":    "phase <> 'deleted'",
 	"nodes":    "phase <> 'deleted'",
+	"mails":    "state = 'waiting'",
 }
 
 // Queue hands the rows of a table that are due to workers, each row to one
@@ -35,10 +37,13 @@ var queues = map[string]string{
 // safe for concurrent use.
 type Queue struct {
 	DB    *DB
-	Table string        // "clusters", "pools" or "nodes"
+	Table string        // "clusters", "pools", "nodes" or "mails"
 	Lease time.Duration // for Run: how long a row of a process that died stays out of reach; 0 means 15 s
 	Limit time.Duration // for Run: how long one piece of work may take; 0 means 2 minutes
 	Log   *slog.Logger  // for Run; nil means slog.Default()
+
+	// Longest is the longest pause after failures in a row; 0 means a minute.
+	Longest time.Duration
 
 	// Most is for Run: it says how many of the parallel rows may be worked on just now,
 	// at least one; nil: all.
@@ -103,14 +108,14 @@ func (q Queue) Done(ctx context.Context, l Lease, next time.Duration) error {
 }
 
 // Failed gives the row back after work that failed for cause, whose text the row
-// then shows. It is due again after a pause that grows from half a second to a
-// minute; a wake meanwhile makes the pause the shortest. Errors are Done's.
+// then shows. It is due again after a pause that grows from half a second to
+// Longest; a wake meanwhile makes the pause the shortest. Errors are Done's.
 func (q Queue) Failed(ctx context.Context, l Lease, cause error) error {
 	const set = `attempts = attempts + 1, last_error = @error,
 		due_at = now() + CASE WHEN wakes = @wakes THEN @pause::interval ELSE @first::interval END`
 	r := rand.Float64()
 	return q.giveBack(ctx, l, set, pgx.NamedArgs{
-		"error": clip(cause.Error()), "pause": backoff(l.Attempts+1, r), "first": backoff(1, r),
+		"error": clip(cause.Error()), "pause": backoff(l.Attempts+1, cmp.Or(q.Longest, time.Minute), r), "first": backoff(1, time.Minute, r),
 	})
 }
 
@@ -224,13 +229,10 @@ func known(table string) error {
 }
 
 // backoff is the pause after the n-th failure in a row: half a second, doubled
-// each time up to a minute, spread by r in [0, 1).
-func backoff(n int, r float64) time.Duration {
-	const first, most = 500 * time.Millisecond, time.Minute
-	if n > 7 { // 0.5 s · 2⁷ is more than a minute
-		return jitter(most, r)
-	}
-	return jitter(min(first<<max(n-1, 0), most), r)
+// each time up to most, spread by r in [0, 1).
+func backoff(n int, most time.Duration, r float64) time.Duration {
+	const first, doublings = 500 * time.Millisecond, 20 // six days
+	return jitter(min(first<<min(max(n-1, 0), doublings), most), r)
 }
 
 // clip shortens an error's text to what a row needs to show, and keeps out what

@@ -91,10 +91,10 @@ func TestBackoff(t *testing.T) {
 		0: 500 * time.Millisecond, 1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second,
 		7: 32 * time.Second, 8: time.Minute, 9: time.Minute, 1 << 30: time.Minute,
 	} {
-		if got := backoff(n, 0.5); got != want {
+		if got := backoff(n, time.Minute, 0.5); got != want {
 			t.Errorf("backoff(%d) = %s, want %s", n, got, want)
 		}
-		if low, high := backoff(n, 0), backoff(n, 0.999999); low != want/2 || high <= want || high >= want*3/2 {
+		if low, high := backoff(n, time.Minute, 0), backoff(n, time.Minute, 0.999999); low != want/2 || high <= want || high >= want*3/2 {
 			t.Errorf("backoff(%d) is spread over %s … %s", n, low, high)
 		}
 	}

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/marina-cloud/marina/internal/secret"
 )
 
 // Config says which Vault seals, and how to get in. Secrets are in files, which are
@@ -85,20 +86,6 @@ func (c Config) Absolute() (Config, error) {
 
 // readSecret reads a file that holds one line, which only its owner may read.
 func readSecret(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("look at a secret for Vault: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s has mode %04o, so that others can read it: chmod 0600 it", path, info.Mode().Perm())
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read a secret for Vault: %w", err)
-	}
-	secret := strings.TrimSpace(string(data))
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty", path)
-	}
-	return secret, nil
+	text, err := secret.FromFile(path)
+	return string(text), err
 }
