@@ -26,19 +26,25 @@ func told(h http.Header) http.Header {
 
 // bodies are good ones for the operations that take one.
 var bodies = map[string]string{
-	"changeAccount":  `{"name":"Ada"}`,
-	"createToken":    `{"name":"ci"}`,
-	"createCluster":  `{"name":"another"}`,
-	"changeCluster":  `{"deletion_protection":true}`,
-	"createNodePool": `{"name":"another","count":1}`,
-	"resizeNodePool": `{"count":2}`,
-	"confirmSession": `{"password":"` + password + `"}`,
-	"enableTOTP":     `{"code":"123456"}`,
+	"changeAccount":      `{"name":"Ada"}`,
+	"createToken":        `{"name":"ci"}`,
+	"createCluster":      `{"name":"another"}`,
+	"createNodePool":     `{"name":"another","count":1}`,
+	"resizeNodePool":     `{"count":2}`,
+	"createOrganization": `{"name":"another"}`,
+	"renameOrganization": `{"name":"another"}`,
+	"changeMember":       `{"role":"viewer"}`,
+	"changeCluster":      `{"deletion_protection":true}`,
+	"confirmSession":     `{"password":"` + password + `"}`,
+	"enableTOTP":         `{"code":"123456"}`,
 }
 
 // ofNothing are about what a new person has not, or take what nobody can write down
-// before.
-var ofNothing = map[string]bool{"enableTOTP": true, "removeTOTP": true, "replaceRecoveryCodes": true}
+// before, or what the last owner of an organization with clusters may not do.
+var ofNothing = map[string]bool{
+	"enableTOTP": true, "removeTOTP": true, "replaceRecoveryCodes": true,
+	"leaveOrganization": true, "deleteOrganization": true,
+}
 
 // TestAuthorization walks every operation that the API describes: nobody gets in,
 // and what belongs to one organization is not there for another.
@@ -71,7 +77,7 @@ func TestAuthorization(t *testing.T) {
 				continue
 			}
 			fill := func(cluster string) string {
-				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID)).Replace(path)
+				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID), "{user_id}", string(ada.User)).Replace(path)
 			}
 			method := strings.ToUpper(method)
 			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
@@ -96,7 +102,7 @@ func TestAuthorization(t *testing.T) {
 			}
 			// What is another's looks like what never was.
 			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
-				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID())).Replace(path)
+				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID()), "{user_id}", string(tenant.NewUserID())).Replace(path)
 			nothing := a.do(t, method, never, body, asked...)
 			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
 				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,
@@ -169,7 +175,8 @@ func TestRolesAtEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []identity.Permission{identity.ClustersRead, identity.ClustersWrite, identity.ClustersDelete, identity.ClustersUse, identity.TokensWrite, identity.AuditRead, "person"} {
+	for _, p := range []identity.Permission{identity.ClustersRead, identity.ClustersWrite, identity.ClustersDelete, identity.ClustersUse, identity.TokensWrite,
+		identity.MembersRead, identity.MembersWrite, identity.OrganizationWrite, identity.OrganizationDelete, identity.AuditRead, "person"} {
 		if tried[p] == 0 {
 			t.Errorf("no operation needs %s: the walk misses some", p)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/event"
@@ -34,6 +35,12 @@ type Clusters interface {
 	Credential(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.CredentialID) (controlplane.Credential, error)
 	// RevokeCredential returns when the cluster takes the credential no more.
 	RevokeCredential(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.CredentialID) error
+	// RevokeCredentialsOf revokes in tx all that a person has for the organization's
+	// clusters. When tx is committed publish is called, which returns when they take it
+	// no more.
+	RevokeCredentialsOf(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID, actor, address string, holder tenant.UserID) (publish func(context.Context), err error)
+	// Any reports in tx whether the organization has clusters.
+	Any(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID) (bool, error)
 	// Metrics returns what the control plane shows, in Prometheus' text format.
 	Metrics(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error)
 	// Logs returns what sends a component's log to a reader. Whoever calls Logs

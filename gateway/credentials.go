@@ -104,7 +104,7 @@ func groupOf(c identity.Caller) string {
 
 // wanted is a credential for whoever asks.
 func wanted(c identity.Caller, kind controlplane.CredentialKind, life time.Duration) controlplane.NewCredential {
-	return controlplane.NewCredential{Holder: c.User, User: c.Email, Group: groupOf(c), Kind: kind, Life: life}
+	return controlplane.NewCredential{Holder: c.User, User: c.Email, Role: string(c.Role), Group: groupOf(c), Kind: kind, Life: life}
 }
 
 func (s *server) kubeconfig(ctx context.Context, in *kubeconfigInput) (*document, error) {

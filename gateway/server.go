@@ -105,6 +105,8 @@ func New(d Deps) http.Handler {
 	s.registerConfirm(private)
 	s.registerTOTP(private)
 	s.registerTokens(private)
+	s.registerOrganizations(private)
+	s.registerMembers(private)
 	s.registerAudit(private)
 	s.registerClusters(private)
 	s.registerCredentials(private)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/marina-cloud/marina/billing"
 	"github.com/marina-cloud/marina/gateway"
@@ -215,6 +216,25 @@ func (w *world) RevokeCredential(_ context.Context, org tenant.OrganizationID, _
 	now := time.Now()
 	w.credentials[i].RevokedAt = &now
 	return nil
+}
+
+func (w *world) RevokeCredentialsOf(_ context.Context, _ pgx.Tx, org tenant.OrganizationID, _, _ string, holder tenant.UserID) (func(context.Context), error) {
+	return func(context.Context) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		now := time.Now()
+		for i, c := range w.credentials {
+			if c.Organization == org && c.Holder == holder {
+				w.credentials[i].RevokedAt = &now
+			}
+		}
+	}, nil
+}
+
+func (w *world) Any(_ context.Context, _ pgx.Tx, org tenant.OrganizationID) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.clusters, func(c controlplane.Cluster) bool { return c.Organization == org }), nil
 }
 
 func (w *world) Metrics(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error) {

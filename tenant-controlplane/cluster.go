@@ -90,13 +90,14 @@ type Cluster struct {
 
 // Faults of this domain.
 var (
-	ErrNoCluster  = fault.New(fault.NotFound, "cluster_not_found", "There is no such cluster.")
-	ErrNameTaken  = fault.New(fault.Conflict, "cluster_name_taken", "A cluster of this name exists already. Choose another name, or delete that cluster first.")
-	ErrQuota      = fault.New(fault.Exhausted, "cluster_quota", "The organization has as many clusters as its quota allows. Delete one, or ask for a higher quota.")
-	ErrNotRunning = fault.New(fault.Conflict, "cluster_not_running", "The cluster is not running yet. Wait until its phase is running.")
-	ErrBadPhase   = fault.New(fault.Conflict, "cluster_phase", "The cluster cannot do that in its present phase.")
-	ErrSecrets    = fault.New(fault.Unavailable, "secrets_unavailable", "The platform cannot open the cluster's keys just now. The cluster goes on; try again in a minute.")
-	ErrCapacity   = fault.New(fault.Exhausted, "cluster_capacity", "This installation has no room for another cluster.")
+	ErrNoOrganization = fault.New(fault.NotFound, "organization_not_found", "There is no such organization.")
+	ErrNoCluster      = fault.New(fault.NotFound, "cluster_not_found", "There is no such cluster.")
+	ErrNameTaken      = fault.New(fault.Conflict, "cluster_name_taken", "A cluster of this name exists already. Choose another name, or delete that cluster first.")
+	ErrQuota          = fault.New(fault.Exhausted, "cluster_quota", "The organization has as many clusters as its quota allows. Delete one, or ask for a higher quota.")
+	ErrNotRunning     = fault.New(fault.Conflict, "cluster_not_running", "The cluster is not running yet. Wait until its phase is running.")
+	ErrBadPhase       = fault.New(fault.Conflict, "cluster_phase", "The cluster cannot do that in its present phase.")
+	ErrSecrets        = fault.New(fault.Unavailable, "secrets_unavailable", "The platform cannot open the cluster's keys just now. The cluster goes on; try again in a minute.")
+	ErrCapacity       = fault.New(fault.Exhausted, "cluster_capacity", "This installation has no room for another cluster.")
 )
 
 // To moves the cluster to phase p, or returns ErrBadPhase.

@@ -41,6 +41,7 @@ const MaxCredentials = 5000
 type NewCredential struct {
 	Holder tenant.UserID // whose it is
 	User   string        // who they are to Kubernetes
+	Role   string        // what they are in the organization, and must be still when it is issued; empty: nobody asks
 	Group  string        // what they are to Kubernetes; empty: nothing, and they get none
 	Kind   CredentialKind
 	Life   time.Duration

@@ -33,6 +33,15 @@ type Membership struct {
 	Role         Role
 }
 
+// Member is a person in an organization.
+type Member struct {
+	User  tenant.UserID
+	Email string
+	Name  string // empty where none was given
+	Role  Role
+	Since time.Time
+}
+
 // Account is a person with the organizations that they are a member of.
 type Account struct {
 	User
@@ -144,6 +153,7 @@ var (
 	ErrNoSession      = fault.New(fault.NotFound, "session_not_found", "There is no such session.")
 	ErrNoMail         = fault.New(fault.NotFound, "mail_not_found", "There is no such mail.")
 	ErrNoOrganization = fault.New(fault.NotFound, "organization_not_found", "There is no such organization.")
+	ErrNoMember       = fault.New(fault.NotFound, "member_not_found", "The organization has no such member.")
 	ErrNotConfirmed   = fault.New(fault.Forbidden, "confirmation_needed", "This changes how you log in. Confirm that it is you: give your password, or a code of your authenticator, or log in again without a password.")
 	ErrNeedsSession   = fault.New(fault.Forbidden, "not_permitted", "A token may not do this: it is for a person who is logged in.")
 )
@@ -160,6 +170,9 @@ const (
 	TokenLife    = 30 * 24 * time.Hour
 	MaxTokenLife = 365 * 24 * time.Hour
 )
+
+// MaxOrganizations is how many organizations a person may own.
+const MaxOrganizations = 20
 
 // MaxName is how many characters the name of an organization or a token may have.
 const MaxName = 100
@@ -190,6 +203,17 @@ func CheckPersonName(name string) []fault.Field {
 	return nil
 }
 
+// CheckOrganizationName returns what is wrong with the name of an organization.
+func CheckOrganizationName(name string) []fault.Field { return checkName(name) }
+
+// checkName is for names that must be there.
+func checkName(name string) []fault.Field {
+	if n := utf8.RuneCountInString(name); strings.TrimSpace(name) == "" || n > MaxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return []fault.Field{{Name: "name", Reason: "must have 1 to 100 characters, on one line"}}
+	}
+	return nil
+}
+
 // CheckToken returns every wrong field of a request for a token.
 func CheckToken(name string, scopes []Permission, life time.Duration) []fault.Field {
 	var wrong []fault.Field
@@ -201,9 +225,7 @@ func CheckToken(name string, scopes []Permission, life time.Duration) []fault.Fi
 	if scopes != nil && len(scopes) == 0 {
 		wrong = append(wrong, fault.Field{Name: "scopes", Reason: "must hold a permission; leave it out for all that you may do"})
 	}
-	if n := utf8.RuneCountInString(name); strings.TrimSpace(name) == "" || n > MaxName || strings.ContainsFunc(name, unicode.IsControl) {
-		wrong = append(wrong, fault.Field{Name: "name", Reason: "must have 1 to 100 characters, on one line"})
-	}
+	wrong = append(wrong, checkName(name)...)
 	if life < time.Minute || life > MaxTokenLife {
 		wrong = append(wrong, fault.Field{Name: "expires_in_seconds", Reason: "must be from 60 (a minute) to 31536000 (a year)"})
 	}
@@ -213,7 +235,7 @@ func CheckToken(name string, scopes []Permission, life time.Duration) []fault.Fi
 // NormalEmail is the form in which an address is compared and kept.
 func NormalEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
-func joined(all []Permission) string {
+func joined[T ~string](all []T) string {
 	texts := make([]string, len(all))
 	for i, p := range all {
 		texts[i] = string(p)

@@ -75,10 +75,14 @@ func (r Role) Permissions(scopes []Permission) []Permission {
 	return slices.Sorted(maps.Keys(may))
 }
 
-// Faults of roles.
+// Faults of roles and organizations.
 var (
-	ErrLastOwner = fault.New(fault.Conflict, "last_owner", "An organization keeps at least one owner. Make somebody else an owner first.")
-	ErrOwnerOnly = fault.New(fault.Forbidden, "not_permitted", "Only an owner may make owners, or change and remove them. Ask an owner of the organization.")
+	ErrLastOwner         = fault.New(fault.Conflict, "last_owner", "An organization keeps at least one owner. Make somebody else an owner first; or delete the organization.")
+	ErrHasClusters       = fault.New(fault.Conflict, "organization_has_clusters", "The organization has clusters. Delete them first, and wait until they are gone.")
+	ErrManyOrganizations = fault.New(fault.Exhausted, "organization_quota", "You own as many organizations as one person may. Delete one, or ask somebody else to make it.")
+
+	ErrNotPermitted = fault.New(fault.Forbidden, "not_permitted", "Your role in the organization has changed, and does not allow this any more.")
+	ErrOwnerOnly    = fault.New(fault.Forbidden, "not_permitted", "Only an owner may make owners, or change and remove them. Ask an owner of the organization.")
 )
 
 // MayChange reports whether somebody with this role, who may change members, may
@@ -90,6 +94,14 @@ func (r Role) MayChange(from, to Role) error {
 		return ErrOwnerOnly
 	}
 	return nil
+}
+
+// CheckRole returns what is wrong with a role that somebody is to have.
+func CheckRole(r Role) []fault.Field {
+	if r.Known() {
+		return nil
+	}
+	return []fault.Field{{Name: "role", Reason: "must be one of " + joined(Roles())}}
 }
 
 // Has reports whether the role may do p.

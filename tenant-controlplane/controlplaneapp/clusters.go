@@ -3,6 +3,8 @@ package controlplaneapp
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -37,6 +39,12 @@ func (a *App) Cluster(ctx context.Context, org tenant.OrganizationID, id tenant.
 // the oldest first.
 func (a *App) List(ctx context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error) {
 	return a.clusters.List(ctx, org, after, limit)
+}
+
+// Any reports, in a transaction of the organization, whether it has clusters; those that
+// are being deleted count.
+func (a *App) Any(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID) (bool, error) {
+	return postgres.Any(ctx, tx, org)
 }
 
 // Change changes a cluster, if only allows it, and returns it as it is then. Errors are

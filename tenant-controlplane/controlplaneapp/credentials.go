@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -46,7 +48,7 @@ func (a *App) IssueCredential(ctx context.Context, org tenant.OrganizationID, ac
 		return controlplane.Issued{}, err
 	}
 	by := postgres.Asker{Organization: org, Actor: actor, Address: address}
-	if err := a.clusters.AddCredential(ctx, by, issued.Credential); err != nil {
+	if err := a.clusters.AddCredential(ctx, by, issued.Credential, n.Role); err != nil {
 		return controlplane.Issued{}, err
 	}
 	return issued, nil
@@ -113,18 +115,37 @@ func (a *App) RevokeCredential(ctx context.Context, org tenant.OrganizationID, a
 	if err := a.clusters.Revoke(ctx, by, cluster, id, now()); err != nil {
 		return err
 	}
-	a.hurry()
-	// The row is what counts, and the reconciler will see it. But it may be busy with
-	// the cluster, or wait for something: what is urgent is done here.
-	ctx = context.WithoutCancel(ctx)
-	c, err := a.work.ByID(ctx, cluster)
-	if err == nil {
-		err = a.place.Deny(ctx, c)
-	}
-	if err != nil {
-		a.log.WarnContext(ctx, "revoked credential not published at once", "cluster", cluster, "credential", id, "error", err)
-	}
+	a.publishRevocations(ctx, cluster)
 	return nil
+}
+
+// RevokeCredentialsOf revokes in tx, which is a transaction of the organization, all
+// credentials that a person has for its clusters. What it returns is called when tx is
+// committed: the API servers take them no more when it returns.
+func (a *App) RevokeCredentialsOf(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID, actor, address string, holder tenant.UserID) (publish func(context.Context), err error) {
+	by := postgres.Asker{Organization: org, Actor: actor, Address: address}
+	clusters, err := postgres.RevokeOf(ctx, tx, by, holder, now())
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) { a.publishRevocations(ctx, clusters...) }, nil
+}
+
+// publishRevocations tells clusters of credentials that were revoked. The rows are what
+// counts, and the reconciler will see them. But it may be busy with a cluster, or wait
+// for something: what is urgent is done here.
+func (a *App) publishRevocations(ctx context.Context, clusters ...tenant.ClusterID) {
+	a.hurry()
+	ctx = context.WithoutCancel(ctx)
+	for _, id := range clusters {
+		c, err := a.work.ByID(ctx, id)
+		if err == nil {
+			err = a.place.Deny(ctx, c)
+		}
+		if err != nil {
+			a.log.WarnContext(ctx, "revoked credentials not published at once", "cluster", id, "error", err)
+		}
+	}
 }
 
 const (

@@ -58,6 +58,14 @@ func (s Clusters) Create(ctx context.Context, by Asker, id tenant.ClusterID, iss
 		if err := tx.QueryRow(ctx, "SELECT free_uid_slot($1)", home.MaxClusters).Scan(&slot); err != nil {
 			return fmt.Errorf("find free user ids: %w", err)
 		}
+		var alive bool
+		err := tx.QueryRow(ctx, "SELECT deleted_at IS NULL FROM organizations WHERE id = $1 FOR KEY SHARE", by.Organization).Scan(&alive)
+		if err != nil {
+			return fmt.Errorf("read organization: %w", err)
+		}
+		if !alive { // since the request was let through
+			return controlplane.ErrNoOrganization
+		}
 		var have int
 		if err := tx.QueryRow(ctx, "SELECT count(*) FROM clusters WHERE phase <> 'deleted'").Scan(&have); err != nil {
 			return fmt.Errorf("count clusters: %w", err)
@@ -110,6 +118,15 @@ func (s Clusters) List(ctx context.Context, org tenant.OrganizationID, after str
 		return err
 	})
 	return cs, err
+}
+
+// Any reports whether the organization of tx has a cluster that is not gone.
+func Any(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID) (some bool, err error) {
+	const q = "SELECT EXISTS (SELECT FROM clusters WHERE organization_id = $1 AND phase <> 'deleted')"
+	if err := tx.QueryRow(ctx, q, org).Scan(&some); err != nil {
+		return false, fmt.Errorf("look for clusters: %w", err)
+	}
+	return some, nil
 }
 
 // Audit notes that somebody did something with a cluster that changed nothing of

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
 	"github.com/marina-cloud/marina/migrations/pg"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -22,10 +25,15 @@ func scanCredential(row pgx.CollectableRow) (c controlplane.Credential, err erro
 	return c, err
 }
 
-// AddCredential notes that a credential is about to be handed out. Errors are
-// ErrNoCluster, ErrBadPhase when the cluster is being deleted, and ErrManyCredentials.
-func (s Clusters) AddCredential(ctx context.Context, by Asker, c controlplane.Credential) error {
+// AddCredential notes that a credential is about to be handed out to somebody with the
+// role given; empty: it does not go by a role. Errors are ErrNoCluster, ErrBadPhase when
+// the cluster is being deleted, ErrManyCredentials, and ErrNoAccess when the holder has
+// another role by now.
+func (s Clusters) AddCredential(ctx context.Context, by Asker, c controlplane.Credential, role string) error {
 	return s.DB.AsTenant(ctx, by.Organization, func(tx pgx.Tx) error {
+		if err := keepsRole(ctx, tx, c.Holder, role); err != nil {
+			return err
+		}
 		// Locked, so that none is added behind the back of the cluster's end.
 		k, err := one(ctx, tx, controlplane.ErrNoCluster, "SELECT "+columns+" FROM clusters WHERE id = $1 AND phase <> 'deleted' FOR SHARE", c.Cluster)
 		if err != nil {
@@ -52,6 +60,20 @@ func (s Clusters) AddCredential(ctx context.Context, by Asker, c controlplane.Cr
 		}
 		return audit(ctx, tx, by, c.Cluster, "cluster.credential.issue", credentialDetail(c))
 	})
+}
+
+// keepsRole locks what somebody is in the organization: whoever changes it then sees
+// the credential that is being added, and revokes it.
+func keepsRole(ctx context.Context, tx pgx.Tx, holder tenant.UserID, role string) error {
+	if role == "" {
+		return nil
+	}
+	var has string
+	err := tx.QueryRow(ctx, "SELECT role FROM memberships WHERE user_id = $1 FOR SHARE", holder).Scan(&has)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && has != role {
+		return controlplane.ErrNoAccess.Saying("Your role in the organization has just changed. Try again.")
+	}
+	return err
 }
 
 func credentialDetail(c controlplane.Credential) map[string]string {
@@ -107,6 +129,40 @@ func (s Clusters) Revoke(ctx context.Context, by Asker, cluster tenant.ClusterID
 		k := controlplane.Cluster{ID: cluster, Organization: by.Organization}
 		return record(ctx, tx, by, k, "cluster.credential.revoke", credentialDetail(c), "A credential of "+c.User+" was revoked.")
 	})
+}
+
+// RevokeOf notes in tx, which is of by's organization, that all credentials of a person
+// are revoked. It returns the clusters that they are for, sorted.
+func RevokeOf(ctx context.Context, tx pgx.Tx, by Asker, holder tenant.UserID, now time.Time) ([]tenant.ClusterID, error) {
+	const q = `UPDATE credentials SET revoked_at = $3 WHERE organization_id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+		RETURNING ` + credentialColumns
+	rows, err := tx.Query(ctx, q, by.Organization, holder, now)
+	if err != nil {
+		return nil, fmt.Errorf("revoke credentials: %w", err)
+	}
+	revoked, err := pgx.CollectRows(rows, scanCredential)
+	if err != nil {
+		return nil, fmt.Errorf("revoke credentials: %w", err)
+	}
+	of := map[tenant.ClusterID]bool{}
+	for _, c := range revoked {
+		of[c.Cluster] = true
+		if err := audit(ctx, tx, by, c.Cluster, "cluster.credential.revoke", credentialDetail(c)); err != nil {
+			return nil, err
+		}
+	}
+	clusters := slices.Sorted(maps.Keys(of)) // two who do this lock them in the same order
+	for _, id := range clusters {
+		if err := (pg.Queue{Table: Table}).Wake(ctx, tx, string(id)); err != nil {
+			return nil, err
+		}
+		message := "The credentials of " + revoked[0].User + " were revoked, whose role in the organization changed."
+		e := event.Event{Kind: event.ClusterChanged, Organization: by.Organization, Cluster: id, Subject: string(id), Message: message}
+		if err := pg.Publish(ctx, tx, e); err != nil {
+			return nil, err
+		}
+	}
+	return clusters, nil
 }
 
 func oneCredential(ctx context.Context, tx pgx.Tx, q string, args ...any) (controlplane.Credential, error) {

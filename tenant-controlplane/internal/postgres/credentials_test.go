@@ -29,7 +29,7 @@ func TestCredentials(t *testing.T) {
 			Kind: controlplane.ForExec, User: "ada@example.com", Groups: []string{controlplane.AdminsGroup}, KubernetesID: kubernetesID,
 			IssuedAt: now.Add(-time.Hour), ExpiresAt: now.Add(life),
 		}
-		if err := s.AddCredential(t.Context(), ours, x); err != nil {
+		if err := s.AddCredential(t.Context(), ours, x, ""); err != nil {
 			t.Fatal(err)
 		}
 		return x
@@ -37,7 +37,7 @@ func TestCredentials(t *testing.T) {
 	good, lost, over := issue("X509SHA256=00", time.Hour), issue("X509SHA256=11", time.Hour), issue("X509SHA256=22", -time.Second)
 
 	// What is another organization's is not there.
-	if err := s.AddCredential(t.Context(), theirs, good); !errors.Is(err, controlplane.ErrNoCluster) {
+	if err := s.AddCredential(t.Context(), theirs, good, ""); !errors.Is(err, controlplane.ErrNoCluster) {
 		t.Errorf("a credential of another organization's cluster: error = %v, want ErrNoCluster", err)
 	}
 	if _, err := s.Credentials(t.Context(), theirs.Organization, c.ID, now, "", 10); !errors.Is(err, controlplane.ErrNoCluster) {
@@ -114,7 +114,7 @@ func TestCredentials(t *testing.T) {
 	if _, err := s.MarkDeleting(t.Context(), ours, c.ID, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddCredential(t.Context(), ours, good); !errors.Is(err, controlplane.ErrBadPhase) {
+	if err := s.AddCredential(t.Context(), ours, good, ""); !errors.Is(err, controlplane.ErrBadPhase) {
 		t.Errorf("a credential of a cluster that goes away: error = %v, want ErrBadPhase", err)
 	}
 	if err := w.ForgetCredentials(t.Context(), c.ID); err != nil {
