@@ -37,6 +37,7 @@ var bodies = map[string]string{
 	"changeCluster":      `{"deletion_protection":true}`,
 	"confirmSession":     `{"password":"` + password + `"}`,
 	"enableTOTP":         `{"code":"123456"}`,
+	"setAuthentication":  `{"jwt":[]}`,
 }
 
 // ofNothing are about what a new person has not, or take what nobody can write down

@@ -41,6 +41,8 @@ type Clusters interface {
 	RevokeCredentialsOf(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID, actor, address string, holder tenant.UserID) (publish func(context.Context), err error)
 	// Any reports in tx whether the organization has clusters.
 	Any(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID) (bool, error)
+	// SetAuthentication says whose tokens the cluster takes besides its own.
+	SetAuthentication(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, n controlplane.Authentication) (controlplane.Cluster, error)
 	// Metrics returns what the control plane shows, in Prometheus' text format.
 	Metrics(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error)
 	// Logs returns what sends a component's log to a reader. Whoever calls Logs

@@ -110,6 +110,7 @@ func New(d Deps) http.Handler {
 	s.registerAudit(private)
 	s.registerClusters(private)
 	s.registerCredentials(private)
+	s.registerAuthentication(private)
 	s.registerEvents(private)
 	s.registerStream(private)
 	s.registerTerminal(private)
@@ -144,7 +145,7 @@ func config(version string) huma.Config {
 // operation returns what all operations have in common. problems are the
 // statuses of its own; those of reading a body are added.
 func operation(id, method, path, tag, summary string, status int, problems ...int) huma.Operation {
-	if method == http.MethodPost || method == http.MethodPatch {
+	if method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
 		problems = append(problems, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	return huma.Operation{

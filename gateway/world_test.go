@@ -19,6 +19,7 @@ import (
 	"github.com/marina-cloud/marina/billing"
 	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/internal/event"
+	"github.com/marina-cloud/marina/internal/fault"
 	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -235,6 +236,20 @@ func (w *world) Any(_ context.Context, _ pgx.Tx, org tenant.OrganizationID) (boo
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.ContainsFunc(w.clusters, func(c controlplane.Cluster) bool { return c.Organization == org }), nil
+}
+
+func (w *world) SetAuthentication(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, n controlplane.Authentication) (controlplane.Cluster, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.cluster(org, id)
+	if err != nil {
+		return controlplane.Cluster{}, err
+	}
+	if err := fault.InvalidFields(n.WrongFields()); err != nil {
+		return controlplane.Cluster{}, err
+	}
+	c.Authentication = n
+	return *c, nil
 }
 
 func (w *world) Metrics(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error) {

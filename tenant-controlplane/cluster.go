@@ -57,6 +57,10 @@ const (
 	SecretsReady    = "SecretsReady"    // the platform can open the cluster's keys; listed only while it cannot
 	WithinLimits    = "WithinLimits"    // nothing is refused because the cluster is as large as it may be
 	TunnelReady     = "TunnelReady"     // a node's konnectivity agent is connected; not needed without nodes
+
+	// IssuersReachable: the issuers whose tokens the cluster takes can be asked for their
+	// keys; listed only where there are any.
+	IssuersReachable = "IssuersReachable"
 )
 
 // Condition is one aspect of a cluster's health.
@@ -85,7 +89,8 @@ type Cluster struct {
 	Conditions   []Condition
 	CreatedAt    time.Time
 
-	DeletionProtection bool // the owner wants to be kept from deleting it by mistake
+	DeletionProtection bool           // the owner wants to be kept from deleting it by mistake
+	Authentication     Authentication // whose tokens it takes besides its own
 }
 
 // Faults of this domain.

@@ -18,6 +18,7 @@ type Seen struct {
 	Stack    ProcessSeen
 	Route    bool // the router knows the way
 	Health   Health
+	Issuers  string // which of the issuers of tokens cannot be asked, and why, for people; "": none
 }
 
 // ProcessSeen is what is seen of one process.
@@ -307,13 +308,14 @@ func complaint(s Seen) string {
 
 // sick reports whether a running cluster must be called degraded. The tunnel is no
 // reason: its other end is on the owner's machines, which may all be broken while
-// the control plane is well. Nor is a cluster ill that is as large as it may be.
+// the control plane is well. Nor is a cluster ill that is as large as it may be, or whose
+// owner names an issuer that nobody can ask.
 func sick(c Cluster, seen Seen) bool {
 	if !seen.Etcd.Running || !seen.Stack.Running {
 		return true
 	}
 	return slices.ContainsFunc(c.Conditions, func(k Condition) bool {
-		if k.Type == TunnelReady || k.Type == WithinLimits {
+		if k.Type == TunnelReady || k.Type == WithinLimits || k.Type == IssuersReachable {
 			return false
 		}
 		now := slices.IndexFunc(conditions(c, seen), func(n Condition) bool { return n.Type == k.Type && !n.OK })
@@ -339,6 +341,9 @@ func conditions(c Cluster, seen Seen) []Condition {
 	}
 	if h.ReadyNodes {
 		next = append(next, Condition{Type: TunnelReady, OK: h.TunnelReady, Message: h.Tunnel})
+	}
+	if len(c.Authentication.JWT) > 0 {
+		next = append(next, Condition{Type: IssuersReachable, OK: seen.Issuers == "", Message: seen.Issuers})
 	}
 	for i := range next {
 		if next[i].OK {

@@ -48,7 +48,7 @@ type App struct {
 	publicURL  string
 	log        *slog.Logger
 	nudge      chan struct{}
-	died       chan tenant.ClusterID
+	news       chan tenant.ClusterID // clusters to look at at once
 	rise       rise
 	dependents atomic.Pointer[Dependents]
 	home       home.Home
@@ -116,7 +116,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.queue.Run(ctx, a.nudge, parallel, a.rise.seeTo(a.reconciler.Reconcile)) })
-	g.Go(func() error { return a.wakeAfterDeaths(ctx) })
+	g.Go(func() error { return a.wakeAfterNews(ctx) })
 	g.Go(func() error { return a.oci.RotateLogs(ctx) })
 	g.Go(func() error { return a.keepCredentials(ctx) })
 	return g.Wait()
@@ -162,21 +162,23 @@ func (a *App) hurry() {
 	}
 }
 
-func (a *App) noteDeath(id tenant.ClusterID) {
+// noteNews makes a cluster due of which something was noticed: the end of a process, an
+// answer of an issuer.
+func (a *App) noteNews(id tenant.ClusterID) {
 	select {
-	case a.died <- id:
+	case a.news <- id:
 	default: // very many at once; the periodic look finds it
 	}
 }
 
-func (a *App) wakeAfterDeaths(ctx context.Context) error {
+func (a *App) wakeAfterNews(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case id := <-a.died:
+		case id := <-a.news:
 			if err := a.work.Wake(ctx, id); err != nil && ctx.Err() == nil {
-				a.log.WarnContext(ctx, "cluster not woken after a death", "cluster", id, "error", err)
+				a.log.WarnContext(ctx, "cluster not woken after news of it", "cluster", id, "error", err)
 			}
 			a.hurry()
 		}

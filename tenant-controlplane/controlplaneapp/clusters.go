@@ -8,6 +8,7 @@ import (
 	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/authn"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
 )
 
@@ -62,6 +63,24 @@ func (a *App) Change(ctx context.Context, org tenant.OrganizationID, actor, addr
 // and ErrProtected.
 func (a *App) Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error) {
 	c, err := a.clusters.MarkDeleting(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id, only)
+	if err == nil {
+		a.hurry()
+	}
+	return c, err
+}
+
+// SetAuthentication says whose tokens the cluster takes besides its own. Its API server
+// follows within seconds, without a restart, once all of the issuers can be asked. Errors
+// are a fault that names every wrong field, ErrNoCluster and ErrBadPhase.
+func (a *App) SetAuthentication(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, n controlplane.Authentication) (controlplane.Cluster, error) {
+	c, err := a.clusters.ByID(ctx, org, id)
+	if err != nil {
+		return controlplane.Cluster{}, err
+	}
+	if err := authn.Check(n, c.Issuer); err != nil {
+		return controlplane.Cluster{}, err
+	}
+	c, err = a.clusters.SetAuthentication(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id, n)
 	if err == nil {
 		a.hurry()
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/marina-cloud/marina/migrations/pg"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/egress"
+	"github.com/marina-cloud/marina/tenant-controlplane/internal/issuers"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kms"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/kube"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/pki"
@@ -129,7 +130,7 @@ func New(d Deps) (*App, error) {
 		publicURL: strings.TrimSuffix(d.PublicURL, "/"),
 		log:       d.Log,
 		nudge:     make(chan struct{}, 1),
-		died:      make(chan tenant.ClusterID, 64),
+		news:      make(chan tenant.ClusterID, 64),
 	}
 	a.queue.Most = a.rise.most
 	a.ending, a.end = context.WithCancel(context.Background())
@@ -137,12 +138,13 @@ func New(d Deps) (*App, error) {
 		Signer: a.keys, Authority: reconcile.ClusterCA, Name: a.serverName, Limits: d.Limits,
 		Sockets: func(id tenant.ClusterID) string { return reconcile.Sockets(d.Home, id) },
 	}
-	a.deaths = &reconcile.Deaths{Wake: a.noteDeath}
+	a.deaths = &reconcile.Deaths{Wake: a.noteNews}
 	a.files = reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes, Limits: d.Limits}
 	a.place = &reconcile.Place{
 		Host: a.files, Credentials: a.work,
 		Runtime: a.oci, Keys: a.keys, KMS: a.kms, Egress: a.egress, API: a.api,
 		Dependents: lateDependents{&a.dependents}, Now: now, Watch: a.deaths.Watch,
+		Issuers: issuers.New(a.ending, socket("egress"), a.noteNews),
 	}
 	a.reconciler = &reconcile.Reconciler{Store: a.work, World: a.place, Log: d.Log, Now: now, Metrics: d.Reconcilers}
 	return a, a.register(d.Metrics)

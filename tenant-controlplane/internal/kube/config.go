@@ -93,11 +93,18 @@ func Files(c controlplane.Cluster, l controlplane.Limits) map[string][]byte {
 	}
 	return map[string][]byte{
 		StackFile:          append(data, '\n'),
-		authenticationFile: []byte(authentication),
+		authenticationFile: authenticationOf(c),
 		auditFile:          []byte(auditPolicy),
 		egressFile:         []byte(egress),
 		encryptionFile:     []byte(encryption),
 	}
+}
+
+// Fixed returns Files without what a running stack follows by itself, the issuers of
+// tokens: when any of it changes, the stack has to be started anew.
+func Fixed(c controlplane.Cluster, l controlplane.Limits) map[string][]byte {
+	c.Authentication = controlplane.Authentication{}
+	return Files(c, l)
 }
 
 func pki(name string) string    { return path.Join(PKIDir, name) }

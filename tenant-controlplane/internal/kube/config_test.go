@@ -107,7 +107,7 @@ func TestSafety(t *testing.T) {
 		}
 	}
 	if strings.Contains(string(kube.Files(example, controlplane.Small())["authentication.yaml"]), "jwt") {
-		t.Error("the API server asks an issuer for its keys")
+		t.Error("the API server asks an issuer for its keys that nobody named")
 	}
 	for _, flags := range [][]string{stack.APIServer, stack.ControllerManager, stack.Scheduler} {
 		names := make(map[string]bool)
@@ -131,5 +131,35 @@ func TestOtherClustersDiffer(t *testing.T) {
 		if strings.Contains(text, gone) {
 			t.Errorf("%s is still in the files of another cluster", gone)
 		}
+	}
+}
+
+// TestIssuers holds how an API server gets the issuers that a cluster's owner names.
+func TestIssuers(t *testing.T) {
+	t.Parallel()
+	prefix, k := "oidc:", example
+	k.Authentication.JWT = []controlplane.JWTAuthenticator{{
+		Issuer:        controlplane.JWTIssuer{URL: "https://login.example.com", Audiences: []string{"kubernetes"}, EgressSelectorType: "cluster"},
+		ClaimMappings: controlplane.ClaimMappings{Username: controlplane.PrefixedClaim{Claim: "sub", Prefix: &prefix}},
+	}}
+	var got struct {
+		APIVersion, Kind string
+		Anonymous        struct {
+			Enabled    bool
+			Conditions []struct{ Path string }
+		}
+		JWT []controlplane.JWTAuthenticator
+	}
+	if err := yaml.Unmarshal(kube.Files(k, controlplane.Small())["authentication.yaml"], &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Kind != "AuthenticationConfiguration" || !got.Anonymous.Enabled || len(got.Anonymous.Conditions) != 3 {
+		t.Errorf("what holds for strangers is changed: %+v", got)
+	}
+	if len(got.JWT) != 1 || got.JWT[0].Issuer.URL != "https://login.example.com" || got.JWT[0].Issuer.EgressSelectorType != "controlplane" || len(got.JWT[0].UserValidationRules) != 3 {
+		t.Errorf("issuers %+v, want the one, asked through the proxy and guarded", got.JWT)
+	}
+	if diff := cmp.Diff(kube.Fixed(example, controlplane.Small()), kube.Fixed(k, controlplane.Small())); diff != "" {
+		t.Errorf("a change of the issuers restarts the API server:\n%s", diff)
 	}
 }

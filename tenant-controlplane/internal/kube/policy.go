@@ -1,5 +1,13 @@
 package kube
 
+import (
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
+)
+
 // authentication lets strangers ask for the server's health and for nothing else.
 const authentication = `apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
@@ -10,6 +18,19 @@ anonymous:
   - path: /readyz
   - path: /healthz
 `
+
+// authenticationOf is the file for a cluster. What its owner chooses, the API server
+// takes over without a restart; the rest it reads only when it starts.
+func authenticationOf(c controlplane.Cluster) []byte {
+	if len(c.Authentication.JWT) == 0 {
+		return []byte(authentication)
+	}
+	data, err := yaml.Marshal(c.Authentication.Guarded())
+	if err != nil {
+		panic(fmt.Sprintf("kube: encode authentication: %v", err)) // strings always can be
+	}
+	return append([]byte(authentication), data...)
+}
 
 // encryption seals Secrets with the platform's key service, from the first boot:
 // there is no unsealed Secret to read, so there is no identity provider.

@@ -274,3 +274,44 @@ func TestWork(t *testing.T) {
 		t.Errorf("ByID of a deleted cluster: error = %v, want ErrNoCluster", err)
 	}
 }
+
+func TestSetAuthentication(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	s, by, other := postgres.Clusters{DB: db}, organization(t, db), organization(t, db)
+	c := mustCreate(t, s, by, "demo")
+	prefix := "oidc:"
+	want := controlplane.Authentication{JWT: []controlplane.JWTAuthenticator{{
+		Issuer:        controlplane.JWTIssuer{URL: "https://login.example.com", Audiences: []string{"kubernetes"}},
+		ClaimMappings: controlplane.ClaimMappings{Username: controlplane.PrefixedClaim{Claim: "sub", Prefix: &prefix}},
+	}}}
+	if _, err := s.SetAuthentication(t.Context(), other, c.ID, want); !errors.Is(err, controlplane.ErrNoCluster) {
+		t.Errorf("another organization: %v, want that there is no such cluster", err)
+	}
+	for range 2 { // the second time changes nothing
+		got, err := s.SetAuthentication(t.Context(), by, c.ID, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := s.ByID(t.Context(), by.Organization, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, read.Authentication) + cmp.Diff(want, got.Authentication); diff != "" {
+			t.Errorf("(- wanted, + stored) %s", diff)
+		}
+	}
+	es, err := s.Events(t.Context(), by.Organization, c.ID, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(es) != 2 { // that it was asked for, and this
+		t.Errorf("events %v, want one of the change", es)
+	}
+	if _, err := s.MarkDeleting(t.Context(), by, c.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetAuthentication(t.Context(), by, c.ID, controlplane.Authentication{}); !errors.Is(err, controlplane.ErrBadPhase) {
+		t.Errorf("of a cluster that is being deleted: %v", err)
+	}
+}

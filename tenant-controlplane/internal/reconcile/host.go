@@ -179,7 +179,7 @@ func (f Files) Processes(c controlplane.Cluster) (etcd, stack Process, err error
 		},
 		Tmpfs:    []string{"/tmp"},
 		LogFile:  filepath.Join(data, LogDir, "stack.log"),
-		Revision: revision(kube.Files(c, f.Limits)),
+		Revision: revision(kube.Fixed(c, f.Limits)),
 	}
 	if info, err := os.Stat(systemRoots); err == nil && info.IsDir() {
 		stack.Mounts = append(stack.Mounts, Mount{Source: systemRoots, Target: systemRoots, ReadOnly: true})

@@ -21,6 +21,7 @@ type Place struct {
 	Egress     Egress
 	API        API
 	Dependents Dependents // nil: there are none
+	Issuers    Issuers    // nil: nobody looks after them
 
 	Credentials Credentials
 	Now         func() time.Time
@@ -78,6 +79,9 @@ func (p *Place) Look(ctx context.Context, c controlplane.Cluster) (seen controlp
 	}
 	if !seen.Sealed && seen.Keys && seen.Prepared && seen.Etcd.Running && seen.Stack.Running {
 		seen.Health = p.API.Probe(ctx, c)
+	}
+	if p.Issuers != nil {
+		seen.Issuers = p.Issuers.Complaint(c)
 	}
 	return seen, nil
 }
@@ -165,6 +169,9 @@ func (p *Place) takeAway(ctx context.Context, c controlplane.Cluster, step contr
 		return p.Runtime.Stop(ctx, c.ID, Etcd, grace(c))
 	case controlplane.RemoveData:
 		p.API.Forget(c.ID)
+		if p.Issuers != nil {
+			p.Issuers.Forget(c.ID)
+		}
 		if err := errors.Join(p.KMS.Close(c.ID), p.Egress.Close(c.ID)); err != nil {
 			return err
 		}

@@ -187,6 +187,15 @@ type API interface {
 	Forget(id tenant.ClusterID)
 }
 
+// Issuers are those whose tokens clusters take. It is safe for concurrent use.
+type Issuers interface {
+	// Complaint says, for people, which of a cluster's issuers cannot be asked for
+	// their keys, as far as that is known; it does not wait for them.
+	Complaint(c controlplane.Cluster) string
+	// Forget forgets what is known of a cluster's issuers.
+	Forget(id tenant.ClusterID)
+}
+
 // Dependents are what needs a cluster, such as its nodes.
 type Dependents interface {
 	// Release asks all of them to go, as often as it is called, and reports
