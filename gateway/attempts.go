@@ -49,11 +49,19 @@ func newAttempts(l Limits) *attempts {
 	}
 }
 
+// try must be asked before anybody is asked for a passkey.
+func (a *attempts) try(from netip.Prefix, now time.Time) error {
+	if left, ok := a.from.Take(from, now); !ok {
+		return tooMany(left.Wait, "Too many people have tried to sign up or log in from your address.")
+	}
+	return nil
+}
+
 // signUp must be asked before a new password is hashed. Without an error, done must
 // be called afterwards.
 func (a *attempts) signUp(from netip.Prefix, now time.Time) (done func(), err error) {
-	if left, ok := a.from.Take(from, now); !ok {
-		return nil, tooMany(left.Wait, "Too many people have tried to sign up or log in from your address.")
+	if err := a.try(from, now); err != nil {
+		return nil, err
 	}
 	return a.hash(from)
 }
@@ -71,8 +79,8 @@ const (
 // logIn must be asked before a password or a code is checked. Without an error, done
 // must be called with what came of it.
 func (a *attempts) logIn(from netip.Prefix, email string, withCode bool, now time.Time) (done func(outcome), err error) {
-	if left, ok := a.from.Take(from, now); !ok {
-		return nil, tooMany(left.Wait, "Too many people have tried to sign up or log in from your address.")
+	if err := a.try(from, now); err != nil {
+		return nil, err
 	}
 	who := account(sha256.Sum256([]byte(email)))
 	here := pair{who, from}

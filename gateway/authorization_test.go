@@ -36,6 +36,8 @@ var bodies = map[string]string{
 	"changeMember":       `{"role":"viewer"}`,
 	"changeCluster":      `{"deletion_protection":true}`,
 	"confirmSession":     `{"password":"` + password + `"}`,
+	"addPasskey":         `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
+	"renamePasskey":      `{"name":"phone"}`,
 	"enableTOTP":         `{"code":"123456"}`,
 	"setAuthentication":  `{"jwt":[]}`,
 }
@@ -43,7 +45,7 @@ var bodies = map[string]string{
 // ofNothing are about what a new person has not, or take what nobody can write down
 // before, or what the last owner of an organization with clusters may not do.
 var ofNothing = map[string]bool{
-	"enableTOTP": true, "removeTOTP": true, "replaceRecoveryCodes": true,
+	"enableTOTP": true, "beginPasskey": true, "addPasskey": true, "removeTOTP": true, "replaceRecoveryCodes": true,
 	"leaveOrganization": true, "deleteOrganization": true,
 }
 
@@ -65,6 +67,7 @@ func TestAuthorization(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	key := a.addPasskey(t, ada)
 	tried := 0
 	for path, operations := range d.Paths {
 		for method, op := range operations {
@@ -78,7 +81,7 @@ func TestAuthorization(t *testing.T) {
 				continue
 			}
 			fill := func(cluster string) string {
-				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID), "{user_id}", string(ada.User)).Replace(path)
+				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID), "{passkey_id}", string(key), "{user_id}", string(ada.User)).Replace(path)
 			}
 			method := strings.ToUpper(method)
 			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
@@ -103,7 +106,7 @@ func TestAuthorization(t *testing.T) {
 			}
 			// What is another's looks like what never was.
 			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
-				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID()), "{user_id}", string(tenant.NewUserID())).Replace(path)
+				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID()), "{passkey_id}", string(tenant.NewPasskeyID()), "{user_id}", string(tenant.NewUserID())).Replace(path)
 			nothing := a.do(t, method, never, body, asked...)
 			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
 				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,

@@ -62,6 +62,8 @@ type schema struct {
 var public = map[string]string{
 	"signUp":                 "whoever signs up has none",
 	"logIn":                  "whoever logs in has none",
+	"beginPasskeyLogIn":      "whoever logs in has none",
+	"logInWithPasskey":       "whoever logs in has none",
 	"getOptions":             "prices and versions are for everybody",
 	"getOpenIDConfiguration": "whoever is shown a token verifies it",
 	"getJWKS":                "whoever is shown a token verifies it",

@@ -19,6 +19,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/marina-cloud/marina/gateway/identity"
+	"github.com/marina-cloud/marina/gateway/internal/passkey"
 	"github.com/marina-cloud/marina/gateway/internal/postgres"
 	"github.com/marina-cloud/marina/gateway/live"
 	"github.com/marina-cloud/marina/internal/metrics"
@@ -55,6 +56,7 @@ type server struct {
 	mails     *postgres.MailQueue
 	audit     *postgres.AuditLog
 	passwords *identity.Passwords
+	passkeys  *passkey.Site // nil: Marina is reached by an address
 	limits    *limits
 	attempts  *attempts
 	now       func() time.Time
@@ -84,6 +86,9 @@ func New(d Deps) http.Handler {
 	if u, err := url.Parse(d.PublicURL); err == nil && u.Host != "" { // a proxy in front may name another host
 		_ = s.crossOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host) // an origin, by its making
 	}
+	if site, err := passkey.New(d.PublicURL); err == nil {
+		s.passkeys = site
+	}
 	mux := chi.NewMux()
 	mux.Use(s.locate, s.begin, secureHeaders, s.recoverPanics, s.admit, plainPath, s.sameOrigin, middleware.GetHead)
 	mux.NotFound(notFound)
@@ -95,6 +100,7 @@ func New(d Deps) http.Handler {
 	public.UseMiddleware(s.readBody, s.device)
 	s.registerSignUp(public)
 	s.registerLogIn(public)
+	s.registerPasskeyLogIn(public)
 	s.registerOptions(public)
 	s.registerIssuer(public)
 	private := huma.NewGroup(api)
@@ -104,6 +110,7 @@ func New(d Deps) http.Handler {
 	s.registerSessions(private)
 	s.registerConfirm(private)
 	s.registerTOTP(private)
+	s.registerPasskeys(private)
 	s.registerTokens(private)
 	s.registerOrganizations(private)
 	s.registerMembers(private)

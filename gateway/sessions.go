@@ -131,6 +131,19 @@ func (s *server) newSession(ctx context.Context, user tenant.UserID) (x identity
 // logInAs logs a person in who has proved who they are.
 func (s *server) logInAs(ctx context.Context, user tenant.UserID, inCookie bool) (*sessionOutput, error) {
 	x, secret, hash := s.newSession(ctx, user)
+	return s.keepSession(ctx, x, secret, hash, inCookie)
+}
+
+// logInProved logs a person in who has proved it without a password, which they may not
+// have: that they are asked to confirm who they are would end there.
+func (s *server) logInProved(ctx context.Context, user tenant.UserID, inCookie bool) (*sessionOutput, error) {
+	x, secret, hash := s.newSession(ctx, user)
+	x.ConfirmedAt = &x.CreatedAt
+	return s.keepSession(ctx, x, secret, hash, inCookie)
+}
+
+// keepSession keeps a session and answers with it.
+func (s *server) keepSession(ctx context.Context, x identity.Session, secret string, hash []byte, inCookie bool) (*sessionOutput, error) {
 	before, _ := ctx.Value(beforeKey{}).([]byte)
 	if err := s.identity.LogIn(ctx, x, hash, before); err != nil {
 		return nil, s.failed(ctx, err)

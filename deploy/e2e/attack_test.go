@@ -224,6 +224,8 @@ var bodies = map[string]string{
 	"resizeNodePool": `{"count":2}`,
 	"confirmSession": `{"password":"correct horse battery"}`,
 	"enableTOTP":     `{"code":"123456"}`,
+	"addPasskey":     `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
+	"renamePasskey":  `{"name":"phone"}`,
 }
 
 // TestEveryRoute walks all that the API describes, on the real thing: nobody gets in,

@@ -56,8 +56,9 @@ type Session struct {
 	Device       string                // what the client calls itself
 	Address      string                // from which it was used last
 	CreatedAt    time.Time
-	LastUsedAt   time.Time // to the minute
-	ExpiresAt    time.Time // at the latest
+	LastUsedAt   time.Time  // to the minute
+	ExpiresAt    time.Time  // at the latest
+	ConfirmedAt  *time.Time // see Caller
 }
 
 // Token is what is known of an API token; its secret is shown once and not kept.

@@ -27,6 +27,8 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"signups.hash":              "a digest of something random",
 		"password_resets.hash":      "a digest of something random",
 		"totp.sealed":               "sealed under the data key factors",
+		"passkeys.credential_id":    "public",
+		"challenges.hash":           "a digest of something random",
 		"recovery_codes.hash":       "a digest of something random",
 		"mails.sealed":              "sealed under the data key mails",
 		"mailbox.sealed":            "sealed under the data key mails",

@@ -21,6 +21,8 @@ type (
 	TokenID string
 	// SessionID names a browser or command line that is logged in.
 	SessionID string
+	// PasskeyID names a key of a person's device.
+	PasskeyID string
 	// InvitationID names an invitation to an organization.
 	InvitationID string
 	// MailID names a mail that is sent to a person.
@@ -47,6 +49,9 @@ func NewTokenID() TokenID { return TokenID(newID("tok-")) }
 
 // NewSessionID returns an identifier that was never used before.
 func NewSessionID() SessionID { return SessionID(newID("ses-")) }
+
+// NewPasskeyID returns an identifier that was never used before.
+func NewPasskeyID() PasskeyID { return PasskeyID(newID("pk-")) }
 
 // NewInvitationID returns an identifier that was never used before.
 func NewInvitationID() InvitationID { return InvitationID(newID("inv-")) }

@@ -26,12 +26,12 @@ func (s *Identity) LogIn(ctx context.Context, session identity.Session, secretHa
 // last, or has been a member of for longest.
 func addSession(ctx context.Context, tx pgx.Tx, x identity.Session, secretHash []byte) error {
 	const q = `
-		INSERT INTO sessions (id, organization_id, user_id, hash, device, address, created_at, last_used_at, expires_at)
+		INSERT INTO sessions (id, organization_id, user_id, hash, device, address, created_at, last_used_at, expires_at, confirmed_at)
 		SELECT $1, coalesce((SELECT m.organization_id FROM memberships m WHERE m.user_id = u.id
 			ORDER BY m.organization_id = u.organization_id DESC, m.created_at, m.organization_id LIMIT 1), u.organization_id),
-			u.id, $3, $4, $5, $6, $7, $8
+			u.id, $3, $4, $5, $6, $7, $8, $9
 		FROM users u WHERE u.id = $2 RETURNING organization_id`
-	err := tx.QueryRow(ctx, q, x.ID, x.User, secretHash, x.Device, x.Address, x.CreatedAt, x.LastUsedAt, x.ExpiresAt).Scan(&x.Organization)
+	err := tx.QueryRow(ctx, q, x.ID, x.User, secretHash, x.Device, x.Address, x.CreatedAt, x.LastUsedAt, x.ExpiresAt, x.ConfirmedAt).Scan(&x.Organization)
 	if err != nil {
 		return fmt.Errorf("add session: %w", err)
 	}
@@ -42,7 +42,7 @@ func addSession(ctx context.Context, tx pgx.Tx, x identity.Session, secretHash [
 // after after.
 func (s *Identity) Sessions(ctx context.Context, user tenant.UserID, now time.Time, after string, limit int) (all []identity.Session, err error) {
 	err = s.DB.AsLogin(ctx, func(tx pgx.Tx) error {
-		const q = `SELECT id, user_id, organization_id, device, address, created_at, last_used_at, expires_at FROM sessions
+		const q = `SELECT id, user_id, organization_id, device, address, created_at, last_used_at, expires_at, confirmed_at FROM sessions
 			WHERE user_id = $1 AND expires_at > $2 AND last_used_at > $3 AND id > $4 ORDER BY id LIMIT $5`
 		rows, err := tx.Query(ctx, q, user, now, now.Add(-identity.SessionIdle), after, limit)
 		if err != nil {
