@@ -27,6 +27,8 @@ type Clusters interface {
 	Change(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, change controlplane.Change, only controlplane.Precondition) (controlplane.Cluster, error)
 	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error)
 	Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error)
+	// Recent returns what happened last to any of the clusters, the newest first.
+	Recent(ctx context.Context, org tenant.OrganizationID, limit int) ([]controlplane.Happening, error)
 	// Kubeconfig issues a credential in a kubeconfig for the endpoint at server.
 	Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string, n controlplane.NewCredential) ([]byte, error)
 	IssueCredential(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, n controlplane.NewCredential) (controlplane.Issued, error)

@@ -74,6 +74,10 @@ func viewPrice(b billing.Book, m billing.Meter, item string) (*priceView, error)
 	if !ok {
 		return nil, nil
 	}
+	return viewPerHour(price)
+}
+
+func viewPerHour(price billing.Price) (*priceView, error) {
 	month, err := price.PerMonth()
 	if err != nil {
 		return nil, err

@@ -25,6 +25,8 @@ type Fleet interface {
 	DeletePool(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, id tenant.PoolID, only fleet.Precondition) (fleet.Pool, error)
 	Nodes(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, after string, limit int) ([]fleet.Node, error)
 	Node(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.NodeID) (fleet.Node, error)
+	// Tally counts the nodes of all clusters.
+	Tally(ctx context.Context, org tenant.OrganizationID) (map[tenant.ClusterID][]fleet.Tally, error)
 }
 
 type poolView struct {

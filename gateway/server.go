@@ -45,7 +45,9 @@ type Deps struct {
 	// an https URL.
 	PublicURL string
 	Limits    Limits
-	HTTP      *metrics.HTTP // nil: nobody counts
+	// Installation is what operators see.
+	Installation Installation
+	HTTP         *metrics.HTTP // nil: nobody counts
 }
 
 // server holds what the operations share.
@@ -119,6 +121,8 @@ func New(d Deps) http.Handler {
 	s.registerCredentials(private)
 	s.registerAuthentication(private)
 	s.registerEvents(private)
+	s.registerOverview(private)
+	s.registerOperator(private)
 	s.registerStream(private)
 	s.registerTerminal(private)
 	s.registerObserve(private)

@@ -116,8 +116,11 @@ func TestStreamOfClusters(t *testing.T) {
 	w.expect("cluster "+string(c.ID), "synced ")
 
 	tell := func(org tenant.OrganizationID, cluster tenant.ClusterID, subject string) {
-		hub.Notify(event.Event{ID: "e", Organization: org, Cluster: cluster, Subject: subject, Message: "news"})
+		hub.Notify(event.Event{ID: "e", Organization: org, Cluster: cluster, Subject: subject})
 	}
+	hub.Notify(event.Event{ID: "theirs", Organization: eve.Organization, Cluster: theirs.ID, Subject: string(theirs.ID), Message: "not for her"})
+	hub.Notify(event.Event{ID: "news", Organization: ada.Organization, Cluster: c.ID, Subject: string(n.ID), Message: "A node is ready."})
+	w.expect("event news")
 	tell(eve.Organization, theirs.ID, string(theirs.ID)) // not for her
 	tell(ada.Organization, c.ID, string(c.ID))           // nothing changed
 	tell(ada.Organization, c.ID, string(n.ID))           // nothing of a cluster

@@ -122,10 +122,10 @@ func changed(events []event.Event) (ids []tenant.ClusterID) {
 	return ids
 }
 
-// happened returns the sentences about the cluster that is watched.
+// happened returns the sentences about what is watched.
 func (w watched) happened(events []event.Event) (changes []ChangeView) {
 	for _, e := range events {
-		if e.Cluster == w.cluster && e.Message != "" {
+		if (w.cluster == "" || e.Cluster == w.cluster) && e.Message != "" {
 			v := viewEvent(e)
 			changes = append(changes, ChangeView{Kind: "event", Event: &v})
 		}

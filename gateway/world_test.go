@@ -152,6 +152,18 @@ func (w *world) Events(_ context.Context, org tenant.OrganizationID, id tenant.C
 	return some(w.events, of, func(e event.Event) string { return e.ID }, after, limit), nil
 }
 
+func (w *world) Recent(_ context.Context, org tenant.OrganizationID, limit int) (last []controlplane.Happening, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range slices.Backward(w.events) {
+		c, err := w.cluster(org, e.Cluster)
+		if err == nil && len(last) < limit {
+			last = append(last, controlplane.Happening{Event: e, Name: c.Name})
+		}
+	}
+	return last, nil
+}
+
 func (w *world) Kubeconfig(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, server string, n controlplane.NewCredential) ([]byte, error) {
 	if _, err := w.IssueCredential(ctx, org, actor, address, id, n); err != nil {
 		return nil, err
@@ -387,6 +399,26 @@ func (w *world) Nodes(_ context.Context, org tenant.OrganizationID, cluster tena
 	}
 	of := func(n fleet.Node) bool { return n.Cluster == cluster }
 	return some(w.nodes, of, func(n fleet.Node) string { return string(n.ID) }, after, limit), nil
+}
+
+func (w *world) Tally(_ context.Context, org tenant.OrganizationID) (map[tenant.ClusterID][]fleet.Tally, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tallies := map[tenant.ClusterID][]fleet.Tally{}
+	for _, n := range w.nodes {
+		p, err := w.pool(org, n.Cluster, n.Pool)
+		if err != nil {
+			continue
+		}
+		t := fleet.Tally{Size: p.Size, Nodes: 1}
+		if n.Ready {
+			t.Ready = 1
+		} else if n.Phase == fleet.NodeRunning {
+			t.Lost = 1
+		}
+		tallies[n.Cluster] = append(tallies[n.Cluster], t)
+	}
+	return tallies, nil
 }
 
 func (w *world) Node(_ context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, id tenant.NodeID) (fleet.Node, error) {

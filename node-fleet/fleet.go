@@ -78,6 +78,21 @@ type Node struct {
 	CreatedAt    time.Time
 }
 
+// Placed is a node with what operators see of its machine.
+type Placed struct {
+	Node
+	Size     string // of the machine
+	Provider string // where it comes from
+}
+
+// Tally is how many nodes of a size a cluster has.
+type Tally struct {
+	Size  string
+	Nodes int
+	Ready int
+	Lost  int // running ones that are not ready now
+}
+
 // Going reports whether the node is on its way out: because its pool does not want
 // it any more, or because its machine never joined and the pool gets another.
 func (n Node) Going() bool {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/marina-cloud/marina/internal/event"
 	"github.com/marina-cloud/marina/internal/fault"
 	"github.com/marina-cloud/marina/internal/tenant"
 )
@@ -91,6 +92,13 @@ type Cluster struct {
 
 	DeletionProtection bool           // the owner wants to be kept from deleting it by mistake
 	Authentication     Authentication // whose tokens it takes besides its own
+}
+
+// Happening is an event with the name of the cluster that it is about, which may be
+// gone.
+type Happening struct {
+	Event event.Event
+	Name  string
 }
 
 // Faults of this domain.

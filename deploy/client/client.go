@@ -185,6 +185,11 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 
 // all reads every page of a list.
 func all[T any](ctx context.Context, c *Client, path string) ([]T, error) {
+	return found[T](ctx, c, path, "")
+}
+
+// found reads every page of what a search finds; an empty one finds all.
+func found[T any](ctx context.Context, c *Client, path, search string) ([]T, error) {
 	var items []T
 	cursor := ""
 	for {
@@ -195,6 +200,9 @@ func all[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 		q := url.Values{"limit": {"100"}}
 		if cursor != "" {
 			q.Set("cursor", cursor)
+		}
+		if search != "" {
+			q.Set("search", search)
 		}
 		if err := c.Do(ctx, http.MethodGet, path+"?"+q.Encode(), nil, &page); err != nil {
 			return nil, err

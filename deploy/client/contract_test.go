@@ -103,6 +103,10 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		{method: "get", path: "/v1/operator/mails", out: client.Mail{}, page: true},
 		{method: "get", path: "/v1/operator/mails/{mail_id}", out: client.Mail{}},
 		{method: "get", path: cluster + "/nodes", out: client.Node{}, page: true},
+		{method: "get", path: "/v1/operator/organizations", out: client.OrganizationSummary{}, page: true},
+		{method: "get", path: "/v1/operator/clusters", out: client.PlacedCluster{}, page: true},
+		{method: "get", path: "/v1/operator/nodes", out: client.PlacedNode{}, page: true},
+		{method: "get", path: "/v1/operator/installation", out: client.Installation{}},
 	} {
 		op, ok := d.Paths[c.path][c.method]
 		if !ok {

@@ -20,18 +20,33 @@ var (
 		"When the last backup that lacks nothing was made, in Unix time; absent when none ever was.", nil, nil)
 )
 
+// disk is the file system of a directory that an installation depends on.
+type disk struct {
+	name       string
+	free, size uint64 // bytes
+}
+
+func disks(h home.Home) (all []disk, err error) {
+	for _, d := range []struct{ name, dir string }{{"home", h.Dir}, {"run", h.Run()}} {
+		var st unix.Statfs_t
+		if err := unix.Statfs(d.dir, &st); err != nil {
+			return all, fmt.Errorf("look at the disk of %s: %w", d.dir, err)
+		}
+		block := uint64(st.Bsize) //nolint:gosec // a size
+		all = append(all, disk{d.name, st.Bavail * block, st.Blocks * block})
+	}
+	return all, nil
+}
+
 // machineMetrics shows what of this machine an installation depends on.
 func machineMetrics(h home.Home) []prometheus.Collector {
-	disks := func(_ context.Context, emit func(prometheus.Metric)) error {
-		for name, dir := range map[string]string{"home": h.Dir, "run": h.Run()} {
-			var st unix.Statfs_t
-			if err := unix.Statfs(dir, &st); err != nil {
-				return fmt.Errorf("look at the disk of %s: %w", dir, err)
-			}
-			emit(metrics.Gauge(metricFree, float64(st.Bavail)*float64(st.Bsize), name))
-			emit(metrics.Gauge(metricSize, float64(st.Blocks)*float64(st.Bsize), name))
+	room := func(_ context.Context, emit func(prometheus.Metric)) error {
+		all, err := disks(h)
+		for _, d := range all {
+			emit(metrics.Gauge(metricFree, float64(d.free), d.name))
+			emit(metrics.Gauge(metricSize, float64(d.size), d.name))
 		}
-		return nil
+		return err
 	}
 	saved := func(_ context.Context, emit func(prometheus.Metric)) error {
 		at, ok, err := backup.Last(h)
@@ -41,7 +56,7 @@ func machineMetrics(h home.Home) []prometheus.Collector {
 		return err
 	}
 	return []prometheus.Collector{
-		metrics.NewSnapshot("disks", disks, metricFree, metricSize),
+		metrics.NewSnapshot("disks", room, metricFree, metricSize),
 		metrics.NewSnapshot("backup", saved, metricSaved),
 	}
 }

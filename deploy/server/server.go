@@ -177,7 +177,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 		return err
 	}
 	nodes, err := fleetapp.New(fleetapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets, Provider: machines, Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Provider: machines, ProviderName: "local", Clusters: fleetClusters{planes}, Domain: c.Domain, OneOrganization: !c.TrustAll,
 		RegistryMirror: c.Mirror, Log: c.Log,
 		Metrics: watch.registry, Reconcilers: watch.reconcilers, HTTP: watch.http,
 	})
@@ -203,7 +203,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	streams := &live.Hub{}
 	api := gateway.Server(withConsole(gateway.New(gateway.Deps{
 		DB: db, Clusters: gatewayClusters{planes}, Fleet: nodes, Prices: billingapp.New(db), Secrets: secrets, Live: streams, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http, PublicURL: publicURL,
-		Kubectl: func() string { return "https://" + endpoint },
+		Kubectl: func() string { return "https://" + endpoint }, Installation: installation{planes, nodes, watch.checks, c.Home},
 	})))
 
 	operators, err := operatorListeners(ctx, c)

@@ -1,9 +1,10 @@
 // Package pg is the one way to the database.
 //
-// A transaction takes on one of three roles before any other statement runs in
+// A transaction takes on one of four roles before any other statement runs in
 // it: marina_app, which row-level security holds to one organization;
 // marina_worker, which serves all of them; marina_identity, which answers who
-// somebody is before an organization is known. The role and the organization end
+// somebody is before an organization is known; marina_operator, which reads what
+// operators see of all organizations. The role and the organization end
 // with the transaction, so a pooled connection carries nothing on.
 //
 // Row-level security is the net under a forgotten WHERE, not a fence against
@@ -101,6 +102,12 @@ func (db *DB) AsWorker(ctx context.Context, f func(pgx.Tx) error) error {
 // organizations and add organizations and people, for sign-up and log-in.
 func (db *DB) AsLogin(ctx context.Context, f func(pgx.Tx) error) error {
 	return db.as(ctx, "marina_identity", "", f)
+}
+
+// AsOperator runs f in a transaction that reads what whoever runs the installation may
+// see of all organizations, and changes nothing.
+func (db *DB) AsOperator(ctx context.Context, f func(pgx.Tx) error) error {
+	return db.as(ctx, "marina_operator", "", f)
 }
 
 func (db *DB) as(ctx context.Context, role string, org tenant.OrganizationID, f func(pgx.Tx) error) error {

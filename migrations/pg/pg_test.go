@@ -245,9 +245,10 @@ func TestRolesEndWithTheirTransaction(t *testing.T) {
 		role string
 		org  string
 	}{
-		"tenant": {func(f func(pgx.Tx) error) error { return db.AsTenant(t.Context(), org, f) }, "marina_app", string(org)},
-		"worker": {func(f func(pgx.Tx) error) error { return db.AsWorker(t.Context(), f) }, "marina_worker", ""},
-		"login":  {func(f func(pgx.Tx) error) error { return db.AsLogin(t.Context(), f) }, "marina_identity", ""},
+		"tenant":   {func(f func(pgx.Tx) error) error { return db.AsTenant(t.Context(), org, f) }, "marina_app", string(org)},
+		"worker":   {func(f func(pgx.Tx) error) error { return db.AsWorker(t.Context(), f) }, "marina_worker", ""},
+		"login":    {func(f func(pgx.Tx) error) error { return db.AsLogin(t.Context(), f) }, "marina_identity", ""},
+		"operator": {func(f func(pgx.Tx) error) error { return db.AsOperator(t.Context(), f) }, "marina_operator", ""},
 	} {
 		for _, end := range []error{nil, boom} {
 			err := tc.as(func(tx pgx.Tx) error {

@@ -52,8 +52,10 @@ type Deps struct {
 	Events   Events
 	Secrets  Secrets
 	Provider provider.Provider
-	Clusters Clusters
-	Domain   string // of the installation; the node API is nodes.<Domain>
+	// ProviderName is what operators call the provider.
+	ProviderName string
+	Clusters     Clusters
+	Domain       string // of the installation; the node API is nodes.<Domain>
 	// OneOrganization refuses nodes to a second organization, where the provider's
 	// machines are not isolated from each other.
 	OneOrganization bool

@@ -70,6 +70,11 @@ func (a *App) DeletePool(ctx context.Context, org tenant.OrganizationID, actor, 
 	return p, err
 }
 
+// Tally counts the nodes of all of an organization's clusters.
+func (a *App) Tally(ctx context.Context, org tenant.OrganizationID) (map[tenant.ClusterID][]fleet.Tally, error) {
+	return a.store.Tally(ctx, org)
+}
+
 // Nodes returns up to limit nodes of a cluster, the oldest first, beginning after
 // the id after. It returns ErrNoCluster.
 func (a *App) Nodes(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID, after string, limit int) ([]fleet.Node, error) {

@@ -32,6 +32,7 @@ const parallel = 16
 // App is the control-plane context. It is safe for concurrent use.
 type App struct {
 	clusters   postgres.Clusters
+	operator   postgres.Operator
 	work       postgres.Work
 	queue      pg.Queue
 	reconciler *reconcile.Reconciler

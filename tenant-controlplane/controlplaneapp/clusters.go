@@ -93,6 +93,12 @@ func (a *App) Events(ctx context.Context, org tenant.OrganizationID, id tenant.C
 	return a.clusters.Events(ctx, org, id, after, limit)
 }
 
+// Recent returns up to limit of what happened last to the organization's clusters,
+// the newest first.
+func (a *App) Recent(ctx context.Context, org tenant.OrganizationID, limit int) ([]controlplane.Happening, error) {
+	return a.clusters.Recent(ctx, org, limit)
+}
+
 // Versions returns the Kubernetes versions that can be asked for, the newest,
 // which is the default, first.
 func (a *App) Versions() []controlplane.Version { return controlplane.Versions() }

@@ -117,6 +117,7 @@ func New(d Deps) (*App, error) {
 	}
 	a := &App{
 		clusters:  postgres.Clusters{DB: d.DB},
+		operator:  postgres.Operator{DB: d.DB},
 		work:      postgres.Work{DB: d.DB},
 		queue:     pg.Queue{DB: d.DB, Table: postgres.Table, Log: d.Log, Metrics: d.Reconcilers},
 		keys:      &pki.Keys{DB: d.DB, Secrets: d.Secrets, Domain: d.Domain, Now: now},

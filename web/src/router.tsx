@@ -5,10 +5,11 @@ import { LogIn } from "./account/LogIn";
 import { safeNext } from "./account/next";
 import { SignUp } from "./account/SignUp";
 import { explain, isProblem } from "./api/problem";
-import { accountQuery, clusterQuery, clustersQuery, eventsQuery, nodesQuery, optionsQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
+import { accountQuery, clusterQuery, clustersQuery, eventsQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
 import { ClusterList } from "./clusters/ClusterList";
 import { ClusterPage } from "./clusters/ClusterPage";
 import { Overview } from "./clusters/Overview";
+import { Dashboard } from "./dashboard/Dashboard";
 import { Shell } from "./layout/Shell";
 import { ButtonLink } from "./parts/Link";
 import { Empty, Page, Panel } from "./parts/Page";
@@ -38,7 +39,12 @@ const inside = createRoute({
   },
 });
 
-const home = createRoute({ getParentRoute: () => root, path: "/", beforeLoad: () => { throw redirect({ to: "/clusters" }); } });
+const dashboard = createRoute({
+  getParentRoute: () => inside,
+  path: "/",
+  component: Dashboard,
+  loader: () => Promise.all([queries.ensureQueryData(clustersQuery), queries.ensureQueryData(overviewQuery)]),
+});
 
 const clusters = createRoute({ getParentRoute: () => inside, path: "/clusters", component: ClusterList, loader: () => queries.ensureQueryData(clustersQuery) });
 
@@ -84,10 +90,44 @@ const profile = createRoute({
   loader: () => queries.ensureQueryData(sessionsQuery),
 });
 
+// What only operators see. The server says that it is not there to everybody else.
+const found = ({ search }: Record<string, unknown>): { search?: string } => (typeof search === "string" && search ? { search } : {});
+const installation = createRoute({
+  getParentRoute: () => inside,
+  path: "/operator",
+  component: lazyRouteComponent(() => import("./operator/Installation"), "Installation"),
+  loader: async () => { await queries.ensureQueryData((await import("./operator/queries")).installationQuery); },
+});
+const allOrganizations = createRoute({
+  getParentRoute: () => inside,
+  path: "/operator/organizations",
+  validateSearch: found,
+  loaderDeps: ({ search }) => search,
+  component: lazyRouteComponent(() => import("./operator/Organizations"), "Organizations"),
+  loader: async ({ deps: { search = "" } }) => { await queries.ensureInfiniteQueryData((await import("./operator/queries")).allOrganizationsQuery(search)); },
+});
+const allClusters = createRoute({
+  getParentRoute: () => inside,
+  path: "/operator/clusters",
+  validateSearch: found,
+  loaderDeps: ({ search }) => search,
+  component: lazyRouteComponent(() => import("./operator/Clusters"), "Clusters"),
+  loader: async ({ deps: { search = "" } }) => { await queries.ensureInfiniteQueryData((await import("./operator/queries")).allClustersQuery(search)); },
+});
+const allNodes = createRoute({
+  getParentRoute: () => inside,
+  path: "/operator/nodes",
+  validateSearch: found,
+  loaderDeps: ({ search }) => search,
+  component: lazyRouteComponent(() => import("./operator/Nodes"), "Nodes"),
+  loader: async ({ deps: { search = "" } }) => { await queries.ensureInfiniteQueryData((await import("./operator/queries")).allNodesQuery(search)); },
+});
+const operator = [installation, allOrganizations, allClusters, allNodes] as const;
+
 export const router = createRouter({
   routeTree: root.addChildren([
-    login, signup, home,
-    inside.addChildren([clusters, newCluster, cluster.addChildren([overview, nodes, activity, logs, danger]), tokens, profile]),
+    login, signup,
+    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, activity, logs, danger]), tokens, profile, ...operator]),
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

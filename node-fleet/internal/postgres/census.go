@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/marina-cloud/marina/internal/tenant"
 	fleet "github.com/marina-cloud/marina/node-fleet"
 )
 
@@ -14,6 +15,28 @@ type Census struct {
 	Pools   map[fleet.PoolPhase]int
 	Nodes   map[fleet.NodePhase]int
 	Unready int // nodes that are running and not ready
+}
+
+// Tally counts the nodes of an organization's clusters that are not deleted, by size.
+func (s *Store) Tally(ctx context.Context, org tenant.OrganizationID) (tallies map[tenant.ClusterID][]fleet.Tally, err error) {
+	const q = `
+		SELECT n.cluster_id, p.size, count(*), count(*) FILTER (WHERE n.ready), count(*) FILTER (WHERE n.phase = 'running' AND NOT n.ready)
+		FROM nodes n JOIN pools p ON p.id = n.pool_id WHERE n.phase <> 'deleted' GROUP BY 1, 2 ORDER BY 1, 2`
+	err = s.DB.AsTenant(ctx, org, func(tx pgx.Tx) error {
+		tallies = map[tenant.ClusterID][]fleet.Tally{}
+		rows, err := tx.Query(ctx, q)
+		if err != nil {
+			return fmt.Errorf("tally nodes: %w", err)
+		}
+		var id tenant.ClusterID
+		var t fleet.Tally
+		_, err = pgx.ForEachRow(rows, []any{&id, &t.Size, &t.Nodes, &t.Ready, &t.Lost}, func() error {
+			tallies[id] = append(tallies[id], t)
+			return nil
+		})
+		return err
+	})
+	return tallies, err
 }
 
 // Count counts pools and nodes that are not deleted.

@@ -159,6 +159,28 @@ func (s Clusters) Events(ctx context.Context, org tenant.OrganizationID, id tena
 	return es, err
 }
 
+// Recent returns up to limit of the last sentences about clusters of the
+// organization, deleted ones among them, the newest first.
+func (s Clusters) Recent(ctx context.Context, org tenant.OrganizationID, limit int) (hs []controlplane.Happening, err error) {
+	const q = `
+		SELECT o.id, o.kind, o.organization_id, o.cluster_id, o.subject, o.at, o.message, o.data, c.name
+		FROM outbox o JOIN clusters c ON c.id = o.cluster_id
+		WHERE o.organization_id = $1 AND o.message <> '' ORDER BY o.id DESC LIMIT $2`
+	err = s.DB.AsTenant(ctx, org, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, q, org, limit)
+		if err != nil {
+			return err
+		}
+		hs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (h controlplane.Happening, err error) {
+			e := &h.Event
+			err = row.Scan(&e.ID, &e.Kind, &e.Organization, &e.Cluster, &e.Subject, &e.At, &e.Message, &e.Data, &h.Name)
+			return h, err
+		})
+		return err
+	})
+	return hs, err
+}
+
 func record(ctx context.Context, tx pgx.Tx, by Asker, c controlplane.Cluster, action string, detail map[string]string, message string) error {
 	if err := audit(ctx, tx, by, c.ID, action, detail); err != nil {
 		return err

@@ -21,7 +21,7 @@ export function LogIn() {
     mutationFn: logIn,
     onSuccess: async () => {
       queries.clear();
-      await router.navigate({ href: next ?? "/clusters" });
+      await router.navigate({ href: next ?? "/" });
     },
   });
   const wrong = wrongFields(enter.error);

@@ -22,7 +22,7 @@ export function SignUp() {
     mutationFn: signUp,
     onSuccess: async () => {
       queries.clear();
-      await router.navigate({ href: next ?? "/clusters" });
+      await router.navigate({ href: next ?? "/" });
     },
   });
   const wrong = wrongFields(join.error);

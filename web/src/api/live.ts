@@ -3,6 +3,7 @@ import { useEffect } from "react";
 
 import { apply, keepOnly, subject } from "./changes";
 import { setLost } from "./connection";
+import { overviewQuery } from "./queries";
 import { watch } from "./stream";
 
 const firstPause = 500;
@@ -33,8 +34,10 @@ export function useLive(cluster?: string): void {
               first = false;
               synced = true;
               keepOnly(queries, told, cluster);
+              if (!cluster) void queries.invalidateQueries(overviewQuery);
               return;
             }
+            if (synced && !cluster) void queries.invalidateQueries(overviewQuery);
             if (!synced) told.add(subject(change));
             apply(queries, change, cluster);
           });

@@ -19,6 +19,9 @@ export const clustersQuery = queryOptions({
   queryFn: () => everything((cursor) => api.GET("/v1/clusters", { params: { query: { limit: 100, cursor } } })),
 });
 
+// It is told by no stream as a whole; what streams tell makes it be read again.
+export const overviewQuery = queryOptions({ queryKey: ["overview"], queryFn: () => body(api.GET("/v1/overview")), refetchInterval: 30_000 });
+
 const at = (cluster_id: string, cursor?: string) => ({ params: { path: { cluster_id }, query: { limit: 100, cursor } } });
 
 export const clusterQuery = (id: string) =>

@@ -16,7 +16,7 @@ export function Navigation({ onChoose }: { onChoose?: () => void }) {
           <div key={title}>
             {title ? <p>{title}</p> : null}
             {shown.map(({ to, label, icon: Icon }) => (
-              <Link key={to} to={to} onClick={onChoose}><Icon />{label}</Link>
+              <Link key={to} to={to} activeOptions={{ exact: to === "/" || to === "/operator" }} onClick={onChoose}><Icon />{label}</Link>
             ))}
           </div>
         );

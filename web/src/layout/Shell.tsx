@@ -15,7 +15,7 @@ export function Shell() {
       <div className="frame">
         <header className="side">
           <Drawer />
-          <Link to="/clusters" className="brand"><img src={icon} alt="Marina" width="26" height="26" /><span aria-hidden="true">Marina</span></Link>
+          <Link to="/" className="brand"><img src={icon} alt="Marina" width="26" height="26" /><span aria-hidden="true">Marina</span></Link>
           <OrganizationMenu />
           <Navigation />
           <div className="push"><AccountMenu /></div>
