@@ -27,12 +27,14 @@ type api struct {
 	nodes    []client.Node
 	events   []client.Event
 
-	credentials []client.Credential
-	life        time.Duration // of new ones; 0: an hour
-	lives       []string      // of kubeconfigs that were asked for, in seconds
-	boots       int           // how often a new cluster or pool is asked for until it runs
-	outages     int           // how many requests are answered with 503
-	next        int
+	credentials    []client.Credential
+	life           time.Duration // of new ones; 0: an hour
+	lives          []string      // of kubeconfigs that were asked for, in seconds
+	authentication map[string]any
+
+	boots   int // how often a new cluster or pool is asked for until it runs
+	outages int // how many requests are answered with 503
+	next    int
 }
 
 const (
@@ -42,7 +44,7 @@ const (
 
 func newAPI(t *testing.T) *api {
 	t.Helper()
-	a := &api{clusters: map[string]*client.Cluster{}, pools: map[string]*client.Pool{}}
+	a := &api{clusters: map[string]*client.Cluster{}, pools: map[string]*client.Pool{}, authentication: map[string]any{"jwt": []any{}}}
 	mux := http.NewServeMux()
 	handle := func(pattern string, h http.HandlerFunc) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -112,6 +114,15 @@ func newAPI(t *testing.T) *api {
 			}
 		}
 		problem(w, 404, "credential_not_found", "There is no such credential. It may have ended.")
+	})
+	handle("GET /v1/clusters/{id}/authentication", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, a.authentication) })
+	handle("PUT /v1/clusters/{id}/authentication", func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewDecoder(r.Body).Decode(&a.authentication)
+		answer(w, 200, a.authentication)
+	})
+	handle("DELETE /v1/clusters/{id}/authentication", func(w http.ResponseWriter, _ *http.Request) {
+		a.authentication = map[string]any{"jwt": []any{}}
+		w.WriteHeader(204)
 	})
 	handle("GET /v1/clusters/{id}/events", func(w http.ResponseWriter, _ *http.Request) { page(w, a.events) })
 	handle("GET /v1/clusters/{id}/nodes", func(w http.ResponseWriter, _ *http.Request) { page(w, a.nodes) })

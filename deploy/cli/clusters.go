@@ -11,7 +11,7 @@ import (
 
 func (e *env) clustersCommand() *cobra.Command {
 	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show, change, watch and delete clusters"})
-	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersUpdate(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.clustersDelete())
+	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersUpdate(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.clustersAuthentication(), e.clustersDelete())
 	return c
 }
 

@@ -293,7 +293,7 @@ func TestLife(t *testing.T) {
 		!t.Run("audit", func(t *testing.T) { audited(t, i, c) }) ||
 		!t.Run("issuer", func(t *testing.T) { issuer(t, i, c, k) }) ||
 		!t.Run("webhooks by URL", func(t *testing.T) { webhooks(t, k, friend, foe) }) ||
-		!t.Run("issuers of others", func(t *testing.T) { issuers(t, i, c, k, friend, foe) }) ||
+		!t.Run("issuers of others", func(t *testing.T) { issuers(t, i, c, cfg, friend, foe) }) ||
 		!t.Run("attacks", func(t *testing.T) { attacks(t, i, c, k, cfg, foe) }) ||
 		!t.Run("death", func(t *testing.T) { death(t, i, c, k) }) ||
 		!t.Run("restart of marina", func(t *testing.T) { adopted(t, i, c, k) }) ||

@@ -11,13 +11,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,15 +22,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	admission "k8s.io/api/admission/v1"
 	admissionregistration "k8s.io/api/admissionregistration/v1"
-	authentication "k8s.io/api/authentication/v1"
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-
-	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
 
 // provider is what the owner of a cluster may name by URL, on the machine that hosts
@@ -115,11 +108,11 @@ func answer(w http.ResponseWriter, v any) {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// token returns a token of this issuer for sub.
-func (p *provider) token(t *testing.T, sub string) string {
+// token returns a token of this issuer for sub, with an id of its own.
+func (p *provider) token(t *testing.T, sub, id string, groups ...string) string {
 	t.Helper()
 	now := time.Now().Unix()
-	claims := mustJSON(t, map[string]any{"iss": p.url, "aud": "cluster", "sub": sub, "iat": now, "exp": now + 600})
+	claims := mustJSON(t, map[string]any{"iss": p.url, "aud": "cluster", "sub": sub, "jti": id, "groups": append([]string{}, groups...), "iat": now, "exp": now + 600})
 	text := b64([]byte(`{"alg":"ES256","kid":"test"}`)) + "." + b64([]byte(claims))
 	sum := sha256.Sum256([]byte(text))
 	r, s, err := ecdsa.Sign(rand.Reader, p.key, sum[:])
@@ -236,58 +229,6 @@ func interfaceAddress(t *testing.T) string {
 	return "127.0.0.2"
 }
 
-// issuers holds that tokens of an issuer that the cluster is told to trust are
-// accepted when the way out leads to it, and that nobody is even asked otherwise.
-func issuers(t *testing.T, i *installation, c controlplane.Cluster, k kubernetes.Interface, friend, foe *provider) {
-	foe.reachable(t)
-	before := foe.came.Load()
-	resume := i.hold(c)
-	defer resume()
-	file := filepath.Join(i.home.TenantRun(c.ID), "config", "authentication.yaml")
-	ordinary, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put := func(text []byte) {
-		if err := os.WriteFile(file, text, 0o640); err != nil {
-			t.Error(err)
-		}
-	}
-	defer put(ordinary) // before Marina looks again
-	trust := func(p *provider) {
-		text := fmt.Sprintf("%sjwt:\n- issuer: {url: %q, audiences: [cluster], egressSelectorType: controlplane, certificateAuthority: %s}\n"+
-			"  claimMappings: {username: {claim: sub, prefix: \"outside:\"}}\n", ordinary, p.url, mustJSON(t, string(p.ca)))
-		put([]byte(text))
-	}
-	review := func(p *provider) authentication.TokenReviewStatus {
-		r, err := k.AuthenticationV1().TokenReviews().Create(t.Context(), &authentication.TokenReview{
-			Spec: authentication.TokenReviewSpec{Token: p.token(t, "somebody")},
-		}, meta.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r.Status
-	}
-	// The API server reads the file again by itself.
-	trust(friend)
-	i.eventually("a token of the issuer that may be asked is accepted", 2*time.Minute, func() bool {
-		s := review(friend)
-		return s.Authenticated && s.User.Username == "outside:somebody"
-	})
-	refusals := func() int { return strings.Count(i.log.String(), fmt.Sprintf("target=%s why=", foe.address)) }
-	earlier := refusals()
-	trust(foe)
-	i.eventually("the API server asks for the issuer on this machine", 2*time.Minute, func() bool {
-		return refusals() > earlier || foe.came.Load() > before
-	})
-	if s := review(foe); s.Authenticated {
-		t.Errorf("a token of an issuer that nobody could ask was accepted: %+v", s)
-	}
-	if n := foe.came.Load() - before; n != 0 {
-		t.Errorf("%d connections came to an issuer on this machine", n)
-	}
-}
-
 // journal is what Marina logged; it is safe for concurrent use.
 type journal struct {
 	mu   sync.Mutex
@@ -304,19 +245,4 @@ func (j *journal) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
-}
-
-// hold keeps Marina's hands off a cluster until resume is called.
-func (i *installation) hold(c controlplane.Cluster) (resume func()) {
-	i.t.Helper()
-	set := func(until string) {
-		if err := i.db.AsWorker(i.t.Context(), func(tx pgx.Tx) error {
-			_, err := tx.Exec(i.t.Context(), "UPDATE clusters SET lease_until = now() + $2::interval, lease_token = lease_token + 1, due_at = now() WHERE id = $1", c.ID, until)
-			return err
-		}); err != nil {
-			i.t.Fatal(err)
-		}
-	}
-	set("1 hour")
-	return func() { set("0") }
 }
