@@ -46,7 +46,7 @@ func startWith(t *testing.T, change func(*gateway.Deps)) *api {
 	t.Helper()
 	a := &api{world: &world{}, db: pgtest.New(t), log: &lockedBuffer{}}
 	d := gateway.Deps{
-		DB: a.db, Clusters: a.world, Fleet: a.world, Installation: a.world, Prices: a.world, Kubectl: func() string { return "https://203.0.113.7:6443" },
+		DB: a.db, Clusters: a.world, Workloads: a.world, Fleet: a.world, Installation: a.world, Prices: a.world, Kubectl: func() string { return "https://203.0.113.7:6443" },
 		Log: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "v0",
 	}
 	var err error

@@ -19,7 +19,7 @@ import (
 func FuzzBody(f *testing.F) {
 	w := &world{}
 	h := gateway.New(gateway.Deps{
-		DB: pgtest.New(f), Clusters: w, Fleet: w, Prices: w, Kubectl: func() string { return "https://203.0.113.7:6443" },
+		DB: pgtest.New(f), Clusters: w, Workloads: w, Fleet: w, Prices: w, Kubectl: func() string { return "https://203.0.113.7:6443" },
 		Log: slog.New(slog.DiscardHandler),
 	})
 	post := func(t testing.TB, path, token string, body []byte) *httptest.ResponseRecorder {

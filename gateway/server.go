@@ -29,15 +29,16 @@ import (
 
 // Deps is what the gateway needs.
 type Deps struct {
-	DB       *pg.DB
-	Clusters Clusters
-	Fleet    Fleet
-	Prices   Prices
-	Secrets  seal.Store
-	Live     *live.Hub     // tells streams what changed; nil: they only look now and then
-	Kubectl  func() string // the router's address as kubeconfigs name it: https://HOST:PORT
-	Log      *slog.Logger
-	Version  string // of Marina
+	DB        *pg.DB
+	Clusters  Clusters
+	Workloads Workloads
+	Fleet     Fleet
+	Prices    Prices
+	Secrets   seal.Store
+	Live      *live.Hub     // tells streams what changed; nil: they only look now and then
+	Kubectl   func() string // the router's address as kubeconfigs name it: https://HOST:PORT
+	Log       *slog.Logger
+	Version   string // of Marina
 	// TrustedProxies are the networks of proxies in front of the API, which say in
 	// X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
@@ -125,6 +126,7 @@ func New(d Deps) http.Handler {
 	s.registerOperator(private)
 	s.registerStream(private)
 	s.registerTerminal(private)
+	s.registerWorkloads(private)
 	s.registerObserve(private)
 	s.registerPools(private)
 	s.registerNodes(private)

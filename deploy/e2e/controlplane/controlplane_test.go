@@ -289,6 +289,7 @@ func TestLife(t *testing.T) {
 		!t.Run("rights", func(t *testing.T) { rights(t, i, c) }) ||
 		!t.Run("revocation", func(t *testing.T) { revocation(t, i, c, k) }) ||
 		!t.Run("uses of credentials", func(t *testing.T) { used(t, i, c) }) ||
+		!t.Run("workloads", func(t *testing.T) { workloads(t, i, c, k) }) ||
 		!t.Run("secrets are sealed", func(t *testing.T) { sealed(t, i, c, k) }) ||
 		!t.Run("audit", func(t *testing.T) { audited(t, i, c) }) ||
 		!t.Run("issuer", func(t *testing.T) { issuer(t, i, c, k) }) ||

@@ -30,7 +30,8 @@ func labelled(name string) meta.ObjectMeta {
 }
 
 // roles are what people may do in a cluster beyond upstream's roles "edit" and "view",
-// which know nothing outside of namespaces.
+// which know nothing outside of namespaces; and that the console may ask in their name,
+// and nothing in its own.
 func roles() []rbac.ClusterRole {
 	look := []string{"get", "list", "watch"}
 	rule := func(group string, verbs []string, resources ...string) rbac.PolicyRule {
@@ -47,6 +48,12 @@ func roles() []rbac.ClusterRole {
 		{ObjectMeta: labelled(controlplane.ViewersGroup), Rules: []rbac.PolicyRule{
 			rule("", look, "nodes", "namespaces"),
 			rule("metrics.k8s.io", look, "nodes", "pods"),
+		}},
+		{ObjectMeta: labelled(console.Name), Rules: []rbac.PolicyRule{
+			rule("", []string{"impersonate"}, "users"),
+			{APIGroups: []string{""}, Verbs: []string{"impersonate"}, Resources: []string{"groups"}, ResourceNames: []string{
+				controlplane.AdminsGroup, controlplane.DevelopersGroup, controlplane.ViewersGroup,
+			}},
 		}},
 	}
 }
@@ -70,6 +77,7 @@ func bindings() []rbac.ClusterRoleBinding {
 		bind("marina:developers-edit", "edit", group(controlplane.DevelopersGroup)),
 		bind("marina:viewers", controlplane.ViewersGroup, group(controlplane.ViewersGroup)),
 		bind("marina:viewers-view", "view", group(controlplane.ViewersGroup)),
+		bind(console.Name, console.Name, rbac.Subject{Kind: rbac.UserKind, APIGroup: rbac.GroupName, Name: console.Name}),
 		bind("marina:node-bootstrappers", "system:node-bootstrapper", group(BootstrappersGroup)),
 		// kube-proxy and marina-agent use the node's own certificate; the Node
 		// authorizer alone lets a node read no other Node (KEP-4601).

@@ -78,7 +78,7 @@ rules:
 - level: None
   nonResourceURLs: ["/livez*", "/readyz*", "/healthz*", "/version", "/openapi/*"]
 - level: None
-  users: ["marina:health"]
+  users: ["marina:health", "marina:console"]
   verbs: ["get", "list"]
 - level: None
   users:

@@ -26,9 +26,16 @@ import (
 
 const serverName = "kc-test.marina.localhost"
 
+// whoAsks answers with who asks from where over what.
+func whoAsks(w http.ResponseWriter, r *http.Request) {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	who := r.TLS.PeerCertificates[0].Subject
+	fmt.Fprintf(w, "%s %s %v %d", host, who.CommonName, who.Organization, r.ProtoMajor)
+}
+
 // serve is an API server's socket: PROXY protocol first, then TLS with client
-// certificates. It answers with who asks from where over what.
-func serve(t *testing.T, ca pki.Authority, pool *x509.CertPool) (socket string) {
+// certificates.
+func serve(t *testing.T, ca pki.Authority, pool *x509.CertPool, answer http.HandlerFunc) (socket string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -39,18 +46,14 @@ func serve(t *testing.T, ca pki.Authority, pool *x509.CertPool) (socket string) 
 		t.Fatal(err)
 	}
 	block, _ := pem.Decode(cert)
-	socket = filepath.Join(t.TempDir(), "api.sock")
+	socket = filepath.Join(t.TempDir(), kube.APISocket)
 	ln, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			host, _, _ := net.SplitHostPort(r.RemoteAddr)
-			who := r.TLS.PeerCertificates[0].Subject
-			fmt.Fprintf(w, "%s %s %v %d", host, who.CommonName, who.Organization, r.ProtoMajor)
-		}),
+		Handler:           answer,
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
 			Certificates: []tls.Certificate{{Certificate: [][]byte{block.Bytes}, PrivateKey: key}},
@@ -77,8 +80,8 @@ func TestTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(authority(t, ca))
-	socket := serve(t, ca, pool)
+	pool.AppendCertsFromPEM(certificate(ca))
+	socket := serve(t, ca, pool, whoAsks)
 	now, signed := time.Now(), 0
 	transport := &kube.Transport{
 		Dial: func(ctx context.Context) (net.Conn, error) { return kube.DialAPI(ctx, socket) },
@@ -86,7 +89,7 @@ func TestTransport(t *testing.T) {
 			signed++
 			return ca.SignClient(key, pki.Client{CommonName: "marina:test", Organizations: []string{"system:masters"}}, ttl, time.Now())
 		},
-		Authority:  func(context.Context) ([]byte, error) { return authority(t, ca), nil },
+		Authority:  func(context.Context) ([]byte, error) { return certificate(ca), nil },
 		ServerName: serverName,
 		Now:        func() time.Time { return now },
 	}
@@ -135,13 +138,13 @@ func TestTransportChecksTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := serve(t, theirs, x509.NewCertPool())
+	socket := serve(t, theirs, x509.NewCertPool(), whoAsks)
 	transport := &kube.Transport{
 		Dial: func(ctx context.Context) (net.Conn, error) { return kube.DialAPI(ctx, socket) },
 		Sign: func(_ context.Context, key crypto.PublicKey, ttl time.Duration) ([]byte, error) {
 			return ours.SignClient(key, pki.Client{CommonName: "marina:test"}, ttl, time.Now())
 		},
-		Authority:  func(context.Context) ([]byte, error) { return authority(t, ours), nil },
+		Authority:  func(context.Context) ([]byte, error) { return certificate(ours), nil },
 		ServerName: serverName,
 		Now:        time.Now,
 	}
@@ -155,7 +158,6 @@ func TestTransportChecksTheServer(t *testing.T) {
 	}
 }
 
-func authority(t *testing.T, a pki.Authority) []byte {
-	t.Helper()
+func certificate(a pki.Authority) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate.Raw})
 }
