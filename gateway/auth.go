@@ -43,7 +43,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	asked := postgres.Request{
-		Secret: hash, Organization: tenant.OrganizationID(ctx.Header(organizationHeader)), Address: address(ctx.Context()), At: s.now(),
+		Secret: hash, Organization: organizationOf(ctx), Address: address(ctx.Context()), At: s.now(),
 	}
 	c, err := s.identity.Authenticate(ctx.Context(), asked)
 	if err != nil {
@@ -61,6 +61,16 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return permitted(c, p)
 	}
 	next(huma.WithValue(huma.WithValue(ctx, callerKey{}, c), stillKey{}, still))
+}
+
+// organizationOf is the organization that a request names. A browser's WebSocket cannot
+// name it in a header.
+func organizationOf(ctx huma.Context) tenant.OrganizationID {
+	named := ctx.Header(organizationHeader)
+	if named == "" && strings.EqualFold(ctx.Header("Upgrade"), "websocket") {
+		named = ctx.Query("organization_id")
+	}
+	return tenant.OrganizationID(named)
 }
 
 type stillKey struct{}

@@ -14,11 +14,13 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"github.com/marina-cloud/marina/gateway/identity"
+	"github.com/marina-cloud/marina/internal/fault"
 	"github.com/marina-cloud/marina/internal/logs"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
 
-// Terminal is a shell that runs. Reading and writing may happen at the same time.
+// Terminal is a shell that runs. Reading and writing may happen at the same time. An
+// error of reading that is a fault tells the person why the terminal ended.
 type Terminal interface {
 	io.ReadWriteCloser
 	Resize(columns, rows uint16) error
@@ -40,7 +42,9 @@ type TerminalInput struct {
 	ClusterPath
 	Columns uint16 `query:"columns" minimum:"1" maximum:"1000" default:"80"`
 	Rows    uint16 `query:"rows" minimum:"1" maximum:"1000" default:"24"`
-	Upgrade string `header:"Upgrade" hidden:"true"`
+	// Organization is read where it is found out who calls.
+	Organization string `query:"organization_id" doc:"What others say in the header Marina-Organization, which a browser's WebSocket cannot send." example:"org-01k9xw3e5v8m2q4r6t8y0a1b2c"`
+	Upgrade      string `header:"Upgrade" hidden:"true"`
 }
 
 // terminalSize is what a client sends as text when its window changed.
@@ -106,8 +110,8 @@ func converse(ctx context.Context, ws *websocket.Conn, t Terminal) error {
 	defer tick.Stop()
 	for {
 		select {
-		case <-shown: // the shell ended
-			return ws.Close(websocket.StatusNormalClosure, "The terminal has ended.")
+		case err := <-shown:
+			return ws.Close(websocket.StatusNormalClosure, whyEnded(err))
 		case err := <-typed:
 			if websocket.CloseStatus(err) != -1 || errors.Is(err, io.EOF) {
 				return nil // they left
@@ -122,6 +126,14 @@ func converse(ctx context.Context, ws *websocket.Conn, t Terminal) error {
 			}
 		}
 	}
+}
+
+// whyEnded is what a person is told: of most ends that the shell has ended.
+func whyEnded(err error) string {
+	if why, ok := errors.AsType[*fault.Error](err); ok {
+		return why.Msg
+	}
+	return "The terminal has ended."
 }
 
 func ping(ctx context.Context, ws *websocket.Conn) error {

@@ -3,12 +3,14 @@
 package gateway_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/marina-cloud/marina/internal/tenant"
 )
@@ -63,13 +65,13 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("after %q: %q, want %q", m.send, got, m.want)
 		}
 	}
-	if err := ws.Write(t.Context(), websocket.MessageBinary, []byte("exit")); err != nil {
+	ends(t, ws, "exit", "The terminal has ended.")
+	a.until(t, "the terminal is closed", func() bool { return a.closed.Load() == 1 })
+	if ws, _, err = a.dial(t, c.ID, "", ada.bearer()...); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := ws.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
-		t.Errorf("after the end: %v", err)
-	}
-	a.until(t, "the terminal is closed", func() bool { return a.closed.Load() == 1 })
+	read(t, ws)
+	ends(t, ws, "sleep", "Nobody used the terminal.")
 
 	a.do(t, "GET", "/v1/clusters/"+string(c.ID)+"/terminal", "", ada.bearer()...).problem(t, http.StatusUpgradeRequired, "websocket_required")
 	for name, tc := range map[string]struct {
@@ -85,7 +87,51 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %d", name, resp, err, tc.want)
 		}
 	}
-	a.until(t, "no terminal is left", func() bool { return a.closed.Load() == 2 }) // the page's was open for a moment
+	a.until(t, "no terminal is left", func() bool { return a.closed.Load() == 3 }) // the page's was open for a moment
+}
+
+// ends types something that ends a terminal, and looks at what the person is told.
+func ends(t *testing.T, ws *websocket.Conn, typed, why string) {
+	t.Helper()
+	if err := ws.Write(t.Context(), websocket.MessageBinary, []byte(typed)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := ws.Read(t.Context())
+	if end, ok := errors.AsType[websocket.CloseError](err); !ok || end.Code != websocket.StatusNormalClosure || end.Reason != why {
+		t.Errorf("after %q: %v, want the end with the reason %q", typed, err, why)
+	}
+}
+
+// TestTerminalInOneOfTheirOrganizations: a browser's WebSocket sends no header that
+// names the organization.
+func TestTerminalInOneOfTheirOrganizations(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	ada, eve := a.signUp(t, "ada@example.com"), a.signUp(t, "eve@example.com")
+	hers, _, _ := a.populate(eve.Organization, 0)
+	open := func() (*websocket.Conn, *http.Response, error) {
+		return a.dial(t, hers.ID, "?organization_id="+string(eve.Organization), ada.bearer()...)
+	}
+	if _, resp, err := open(); err == nil || resp == nil || resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a terminal of somebody else's organization: %v, %v; want 404", resp, err)
+	}
+	err := a.db.AsLogin(t.Context(), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "INSERT INTO memberships (organization_id, user_id, role) VALUES ($1, $2, 'viewer')", eve.Organization, ada.User)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, resp, err := a.dial(t, hers.ID, "", ada.bearer()...); err == nil || resp == nil || resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a terminal of an organization that is not named: %v, %v; want 404", resp, err)
+	}
+	ws, _, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, ws); !strings.HasPrefix(got, hers.Name+" "+string(ada.User)) {
+		t.Errorf("shown: %q", got)
+	}
 }
 
 // TestTerminalOfOneWhoLeft holds that a terminal does not outlive its window, and that

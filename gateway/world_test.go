@@ -481,7 +481,7 @@ func (w *world) Prices(context.Context) (billing.Book, error) {
 	}}, nil
 }
 
-// Terminal shows who and what it is for, then what is typed, and ends with "exit".
+// Terminal shows who and what it is for, then what is typed, and ends with "exit" or "sleep".
 func (w *world) Terminal(_ context.Context, org tenant.OrganizationID, actor string, address netip.Addr, id tenant.ClusterID, n controlplane.NewCredential, columns, rows uint16) (gateway.Terminal, error) {
 	if n.Group == "" {
 		return nil, controlplane.ErrNoAccess
@@ -496,6 +496,8 @@ func (w *world) Terminal(_ context.Context, org tenant.OrganizationID, actor str
 	return t, nil
 }
 
+var errSlept = fault.New(fault.Unavailable, "terminal_idle", "Nobody used the terminal.")
+
 type echo struct {
 	w     *world
 	r     *io.PipeReader
@@ -505,8 +507,11 @@ type echo struct {
 func (e *echo) Read(p []byte) (int, error) { return e.r.Read(p) }
 
 func (e *echo) Write(p []byte) (int, error) {
-	if string(p) == "exit" {
+	switch string(p) {
+	case "exit":
 		return len(p), e.shown.CloseWithError(syscall.EIO)
+	case "sleep":
+		return len(p), e.shown.CloseWithError(errSlept)
 	}
 	return e.shown.Write(p)
 }

@@ -19,8 +19,14 @@ import (
 	"github.com/marina-cloud/marina/internal/runc"
 )
 
-// ErrFull says that there is no place for another terminal.
-var ErrFull = fault.New(fault.Unavailable, "terminals_full", "So many terminals are open that there is no place for another one. Try again later.")
+// ErrFull says that there is no place for another terminal. The others are how reading
+// from one ends whose time is over.
+var (
+	ErrFull = fault.New(fault.Unavailable, "terminals_full", "So many terminals are open that there is no place for another one. Try again later.")
+	ErrIdle = fault.New(fault.Unavailable, "terminal_idle", "Nobody used the terminal for 20 minutes, so it was closed.")
+	ErrOver = fault.New(fault.Unavailable, "terminal_over", "The terminal was open for 8 hours, the longest that one may be.")
+	ErrStop = fault.New(fault.Unavailable, "terminal_stopped", "Marina starts anew, which ends terminals. Open another one in a moment.")
+)
 
 const (
 	// idle is how long a terminal may show and be told nothing.
@@ -101,6 +107,7 @@ func (s *Server) Shutdown() {
 	s.closed = true
 	var all sync.WaitGroup
 	for _, t := range s.open {
+		t.why.Store(ErrStop)
 		all.Go(func() { _ = t.Close() }) // whoever comes next sweeps what is left
 	}
 	s.mu.Unlock()

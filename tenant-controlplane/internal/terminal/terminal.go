@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/marina-cloud/marina/internal/fault"
 	"github.com/marina-cloud/marina/internal/netns"
 	"github.com/marina-cloud/marina/internal/runc"
 )
@@ -30,6 +31,7 @@ type Terminal struct {
 	ln     net.Listener
 	used   atomic.Int64 // when it was read or written last, Unix nanoseconds
 
+	why    atomic.Pointer[fault.Error] // it ended, if that was not the shell or the person
 	ending sync.Once
 	done   chan struct{}
 	err    error
@@ -94,11 +96,15 @@ func (t *Terminal) prepare(uid int, kubeconfig []byte) error {
 	return nil
 }
 
-// Read returns what the terminal shows.
+// Read returns what the terminal shows. Its error is ErrIdle, ErrOver or ErrStop when
+// the terminal was ended for that, and says nothing of use when the shell ended.
 func (t *Terminal) Read(p []byte) (int, error) {
 	n, err := t.screen.Read(p)
 	if n > 0 {
 		t.touch()
+	}
+	if why := t.why.Load(); err != nil && why != nil {
+		return n, why
 	}
 	return n, err
 }
@@ -174,10 +180,14 @@ func (t *Terminal) watch() {
 		case <-t.done:
 			return
 		case <-ended:
+			if ctx.Err() != nil {
+				t.why.Store(ErrOver)
+			}
 		case <-tick.C:
 			if time.Since(time.Unix(0, t.used.Load())) < idle {
 				continue
 			}
+			t.why.Store(ErrIdle)
 		}
 		if err := t.Close(); err != nil {
 			t.server.Log.Error("terminal not closed", "terminal", t.name, "error", err)
