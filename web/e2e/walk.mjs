@@ -15,7 +15,9 @@ import { leave } from "./chapters/leave.mjs";
 import { pools } from "./chapters/pools.mjs";
 import { profile } from "./chapters/profile.mjs";
 import { remove } from "./chapters/delete.mjs";
+import { terminal } from "./chapters/terminal.mjs";
 import { tokens } from "./chapters/tokens.mjs";
+import { workloads } from "./chapters/workloads.mjs";
 
 const [url, dir] = process.argv.slice(2);
 await mkdir(dir, { recursive: true });
@@ -55,5 +57,5 @@ await withBrowser(async (browser) => {
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
   const walk = { browser, page, url, dir, person, surprises, step, button, heading, tab };
-  for (const chapter of [door, create, cluster, pools, tokens, profile, remove, leave]) await chapter(walk);
+  for (const chapter of [door, create, cluster, terminal, workloads, pools, tokens, profile, remove, leave]) await chapter(walk);
 });

@@ -73,8 +73,15 @@ const nodes = createRoute({
   component: lazyRouteComponent(() => import("./clusters/Nodes"), "Nodes"),
   loader: () => queries.ensureQueryData(optionsQuery),
 });
+const workloads = createRoute({
+  getParentRoute: () => cluster,
+  path: "/workloads",
+  component: lazyRouteComponent(() => import("./workloads/Workloads"), "Workloads"),
+  validateSearch: (search: Record<string, unknown>): { namespace?: string } => (typeof search.namespace === "string" && search.namespace ? { namespace: search.namespace } : {}),
+});
+const terminal = createRoute({ getParentRoute: () => cluster, path: "/terminal", component: lazyRouteComponent(() => import("./terminal/TerminalPage"), "TerminalPage") });
 const activity = createRoute({ getParentRoute: () => cluster, path: "/activity", component: lazyRouteComponent(() => import("./clusters/Activity"), "Activity") });
-const logs = createRoute({ getParentRoute: () => cluster, path: "/logs", component: lazyRouteComponent(() => import("./clusters/Logs"), "Logs") });
+const logs = createRoute({ getParentRoute: () => cluster, path: "/logs", component: lazyRouteComponent(() => import("./logs/Logs"), "Logs") });
 const danger = createRoute({ getParentRoute: () => cluster, path: "/danger", component: lazyRouteComponent(() => import("./clusters/Danger"), "Danger") });
 
 const tokens = createRoute({
@@ -127,7 +134,7 @@ const operator = [installation, allOrganizations, allClusters, allNodes] as cons
 export const router = createRouter({
   routeTree: root.addChildren([
     login, signup,
-    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, activity, logs, danger]), tokens, profile, ...operator]),
+    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, activity, logs, danger]), tokens, profile, ...operator]),
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

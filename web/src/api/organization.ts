@@ -6,12 +6,16 @@ export function chooseOrganization(id: string): void {
   sessionStorage.setItem(key, id);
 }
 
+export function chosenOrganization(): string | null {
+  return sessionStorage.getItem(key);
+}
+
 export function forgetOrganization(): void {
   sessionStorage.removeItem(key);
 }
 
 /** The header that says so; none: the server takes the one chosen last. */
 export function organizationHeader(): Record<string, string> {
-  const id = sessionStorage.getItem(key);
+  const id = chosenOrganization();
   return id ? { "Marina-Organization": id } : {};
 }

@@ -1,23 +1,25 @@
-import { Button, Tabs } from "@mantine/core";
-import { useMutation, useSuspenseQuery } from "@tanstack/react-query";
+import { Button, Modal, Tabs } from "@mantine/core";
+import { useSuspenseQuery } from "@tanstack/react-query";
 import { Outlet, getRouteApi, useLocation, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 
 import { usePermission } from "../account/permission";
 import { useLive } from "../api/live";
 import { clusterQuery } from "../api/queries";
-import { Failure } from "../parts/Failure";
 import { DownloadIcon } from "../parts/icons";
 import { ButtonLink } from "../parts/Link";
 import { Empty, Page, Panel } from "../parts/Page";
 import { Status } from "../parts/Status";
 import { clusterPhase, usable } from "../words/phase";
-import { downloadKubeconfig } from "./kubeconfig";
+import { KubeconfigFile } from "./Connect";
 
 const route = getRouteApi("/inside/clusters/$id");
 
 const tabs = [
   { path: "/", label: "Overview" },
   { path: "/nodes", label: "Nodes" },
+  { path: "/workloads", label: "Workloads" },
+  { path: "/terminal", label: "Terminal" },
   { path: "/activity", label: "Activity" },
   { path: "/logs", label: "Logs" },
   { path: "/danger", label: "Danger" },
@@ -30,7 +32,7 @@ export function ClusterPage() {
   const navigate = useNavigate();
   const { pathname } = useLocation();
   const mayUse = usePermission("clusters:use");
-  const download = useMutation({ mutationFn: () => downloadKubeconfig(cluster) });
+  const [downloading, setDownloading] = useState(false);
   const base = `/clusters/${id}`;
   const shown = tabs.find((tab) => tab.path !== "/" && pathname.startsWith(base + tab.path))?.path ?? "/";
   if (cluster.phase === "deleted") {
@@ -44,9 +46,9 @@ export function ClusterPage() {
     <Page
       title={cluster.name}
       about={<><Status {...clusterPhase(cluster.phase)} /> · Kubernetes {cluster.version}</>}
-      actions={mayUse ? <Button leftSection={<DownloadIcon />} variant="default" disabled={!usable(cluster.phase)} loading={download.isPending} onClick={() => download.mutate()}>Kubeconfig</Button> : null}
+      actions={mayUse ? <Button leftSection={<DownloadIcon />} variant="default" disabled={!usable(cluster.phase)} onClick={() => setDownloading(true)}>Kubeconfig</Button> : null}
     >
-      <Failure error={download.error} />
+      <Modal opened={downloading} onClose={() => setDownloading(false)} title="Download a kubeconfig" centered><KubeconfigFile cluster={cluster} onDone={() => setDownloading(false)} /></Modal>
       <Tabs value={shown} onChange={(path) => void navigate({ to: base + (path === "/" ? "" : path) })} mb="lg" keepMounted={false}>
         <div className="scroll">
           <Tabs.List style={{ flexWrap: "nowrap", minWidth: "max-content" }}>

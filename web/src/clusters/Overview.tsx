@@ -2,15 +2,15 @@ import { Stack, Text } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 
-import type { Cluster, Condition } from "../api/client";
+import type { Condition } from "../api/client";
 import { clusterQuery, eventsQuery, nodesQuery } from "../api/queries";
-import { Code } from "../parts/Code";
 import { TextLink } from "../parts/Link";
 import { Panel } from "../parts/Page";
 import { Status } from "../parts/Status";
-import { condition, usable } from "../words/phase";
+import { condition } from "../words/phase";
 import { nodes as inWords } from "../words/size";
 import { dateAndTime } from "../words/time";
+import { Connect } from "./Connect";
 import { Timeline } from "./Timeline";
 
 const route = getRouteApi("/inside/clusters/$id");
@@ -55,18 +55,6 @@ function Conditions({ conditions }: { conditions: Condition[] }) {
           {!c.ok && c.message ? <Text size="sm" c="dimmed" pl={15}>{c.message}</Text> : null}
         </div>
       ))}
-    </Stack>
-  );
-}
-
-function Connect({ cluster }: { cluster: Cluster }) {
-  const commands = `marina kubeconfig ${cluster.name} --output ${cluster.name}.kubeconfig\nkubectl --kubeconfig ${cluster.name}.kubeconfig get nodes`;
-  return (
-    <Stack gap="sm">
-      <Text c="dimmed">
-        {usable(cluster.phase) ? "Download the kubeconfig above, or get it with the command line:" : "As soon as the cluster runs, these commands work:"}
-      </Text>
-      <Code text={commands} label="commands to connect" />
     </Stack>
   );
 }
