@@ -26,20 +26,21 @@ func told(h http.Header) http.Header {
 
 // bodies are good ones for the operations that take one.
 var bodies = map[string]string{
-	"changeAccount":      `{"name":"Ada"}`,
-	"createToken":        `{"name":"ci"}`,
-	"createCluster":      `{"name":"another"}`,
-	"createNodePool":     `{"name":"another","count":1}`,
-	"resizeNodePool":     `{"count":2}`,
-	"createOrganization": `{"name":"another"}`,
-	"renameOrganization": `{"name":"another"}`,
-	"changeMember":       `{"role":"viewer"}`,
-	"changeCluster":      `{"deletion_protection":true}`,
-	"confirmSession":     `{"password":"` + password + `"}`,
-	"addPasskey":         `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
-	"renamePasskey":      `{"name":"phone"}`,
-	"enableTOTP":         `{"code":"123456"}`,
-	"setAuthentication":  `{"jwt":[]}`,
+	"changeAccount":         `{"name":"Ada"}`,
+	"createToken":           `{"name":"ci"}`,
+	"createCluster":         `{"name":"another"}`,
+	"createNodePool":        `{"name":"another","count":1}`,
+	"resizeNodePool":        `{"count":2}`,
+	"createOrganization":    `{"name":"another"}`,
+	"renameOrganization":    `{"name":"another"}`,
+	"changeMember":          `{"role":"viewer"}`,
+	"setAuthorizedNetworks": `{"networks":["203.0.113.0/24"]}`,
+	"changeCluster":         `{"deletion_protection":true}`,
+	"confirmSession":        `{"password":"` + password + `"}`,
+	"addPasskey":            `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
+	"renamePasskey":         `{"name":"phone"}`,
+	"enableTOTP":            `{"code":"123456"}`,
+	"setAuthentication":     `{"jwt":[]}`,
 }
 
 // ofNothing are about what a new person has not, or take what nobody can write down

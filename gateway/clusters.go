@@ -26,6 +26,8 @@ type Clusters interface {
 	// nobody else can change it, and return it as it is then.
 	Change(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, change controlplane.Change, only controlplane.Precondition) (controlplane.Cluster, error)
 	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error)
+	// SetNetworks returns when the router knows from where people may reach the cluster.
+	SetNetworks(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, networks []netip.Prefix) (controlplane.Cluster, error)
 	Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error)
 	// Recent returns what happened last to any of the clusters, the newest first.
 	Recent(ctx context.Context, org tenant.OrganizationID, limit int) ([]controlplane.Happening, error)
@@ -74,6 +76,7 @@ type clusterView struct {
 	ServiceCIDR string          `json:"service_cidr" example:"10.96.0.0/12"`
 	Endpoint    string          `json:"endpoint" doc:"Of the Kubernetes API; the kubeconfig also holds the TLS server name." example:"https://203.0.113.7:6443"`
 	Issuer      string          `json:"issuer" doc:"Of service-account tokens, for workload identity."`
+	Networks    []string        `json:"authorized_networks" nullable:"false" doc:"From which people reach the Kubernetes API; empty: from everywhere. Nodes and pods always do." example:"[\"203.0.113.0/24\"]"`
 	Conditions  []conditionView `json:"conditions" doc:"Why the phase is what it is."`
 	CreatedAt   time.Time       `json:"created_at"`
 
@@ -83,7 +86,7 @@ type clusterView struct {
 func (s *server) viewCluster(c controlplane.Cluster) clusterView {
 	v := clusterView{
 		ID: string(c.ID), Name: c.Name, Version: c.Version, Phase: string(c.Phase), PodCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR,
-		Endpoint: s.Kubectl(), Issuer: c.Issuer, Conditions: []conditionView{}, CreatedAt: c.CreatedAt,
+		Endpoint: s.Kubectl(), Issuer: c.Issuer, Networks: networksOf(c), Conditions: []conditionView{}, CreatedAt: c.CreatedAt,
 		DeletionProtection: c.DeletionProtection,
 	}
 	if c.Deleting && c.Phase != controlplane.Deleted {

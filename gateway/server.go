@@ -119,6 +119,7 @@ func New(d Deps) http.Handler {
 	s.registerMembers(private)
 	s.registerAudit(private)
 	s.registerClusters(private)
+	s.registerNetworks(private)
 	s.registerCredentials(private)
 	s.registerAuthentication(private)
 	s.registerEvents(private)

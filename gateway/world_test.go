@@ -142,6 +142,17 @@ func (w *world) Delete(_ context.Context, org tenant.OrganizationID, _, _ string
 	return gone, nil
 }
 
+func (w *world) SetNetworks(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, networks []netip.Prefix) (controlplane.Cluster, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.cluster(org, id)
+	if err != nil {
+		return controlplane.Cluster{}, err
+	}
+	c.Networks = networks
+	return *c, nil
+}
+
 func (w *world) Events(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

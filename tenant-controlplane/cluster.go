@@ -8,6 +8,7 @@ package controlplane
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -92,6 +93,7 @@ type Cluster struct {
 
 	DeletionProtection bool           // the owner wants to be kept from deleting it by mistake
 	Authentication     Authentication // whose tokens it takes besides its own
+	Networks           []netip.Prefix // from which people reach its API server; none: from everywhere
 }
 
 // Happening is an event with the name of the cluster that it is about, which may be

@@ -31,6 +31,7 @@ type api struct {
 	life           time.Duration // of new ones; 0: an hour
 	lives          []string      // of kubeconfigs that were asked for, in seconds
 	authentication map[string]any
+	networks       []string
 
 	boots   int // how often a new cluster or pool is asked for until it runs
 	outages int // how many requests are answered with 503
@@ -103,6 +104,13 @@ func newAPI(t *testing.T) *api {
 		if k := a.cluster(w, r); k != nil {
 			answer(w, 201, a.issue(k.ID))
 		}
+	})
+	handle("GET /v1/clusters/{id}/authorized-networks", a.showNetworks)
+	handle("PUT /v1/clusters/{id}/authorized-networks", func(w http.ResponseWriter, r *http.Request) {
+		var in client.Networks
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		a.networks = in.Networks
+		a.showNetworks(w, r)
 	})
 	handle("GET /v1/clusters/{id}/credentials", func(w http.ResponseWriter, _ *http.Request) { page(w, a.credentials) })
 	handle("DELETE /v1/clusters/{id}/credentials/{credential}", func(w http.ResponseWriter, r *http.Request) {
@@ -190,6 +198,12 @@ func (a *api) createCluster(w http.ResponseWriter, r *http.Request) {
 	a.clusters[k.ID] = k
 	a.happened(k.ID, "The cluster "+k.Name+" was asked for.")
 	answer(w, 201, k)
+}
+
+// showNetworks answers somebody at 198.51.100.7.
+func (a *api) showNetworks(w http.ResponseWriter, _ *http.Request) {
+	const here = "198.51.100.7"
+	answer(w, 200, client.Networks{Networks: a.networks, Address: here, Admitted: len(a.networks) == 0 || admits(a.networks, here)})
 }
 
 func (a *api) createPool(w http.ResponseWriter, r *http.Request) {

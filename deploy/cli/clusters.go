@@ -11,7 +11,7 @@ import (
 
 func (e *env) clustersCommand() *cobra.Command {
 	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show, change, watch and delete clusters"})
-	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersUpdate(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.clustersAuthentication(), e.clustersDelete())
+	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersUpdate(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.networksCommand(), e.clustersAuthentication(), e.clustersDelete())
 	return c
 }
 
@@ -107,7 +107,7 @@ func (e *env) clustersGet() *cobra.Command {
 func describe(w io.Writer, k client.Cluster) {
 	for _, line := range [][2]string{
 		{"Name", k.Name}, {"ID", k.ID}, {"Phase", k.Phase}, {"Version", k.Version}, {"Endpoint", k.Endpoint},
-		{"Issuer", k.Issuer}, {"Pods", k.PodCIDR}, {"Services", k.Services}, {"Protected", yes(k.Protected)}, {"Age", age(k.CreatedAt)},
+		{"Issuer", k.Issuer}, {"Pods", k.PodCIDR}, {"Services", k.Services}, {"Open to", openTo(k.Networks)}, {"Protected", yes(k.Protected)}, {"Age", age(k.CreatedAt)},
 	} {
 		fmt.Fprintf(w, "%-10s %s\n", line[0]+":", line[1])
 	}

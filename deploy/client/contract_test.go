@@ -89,6 +89,8 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		{method: "patch", path: cluster, in: client.ClusterChange{}, out: client.Cluster{}},
 		{method: "delete", path: cluster},
 		{method: "get", path: cluster + "/kubeconfig"},
+		{method: "get", path: cluster + "/authorized-networks", out: client.Networks{}},
+		{method: "put", path: cluster + "/authorized-networks", out: client.Networks{}},
 		{method: "post", path: cluster + "/credentials", out: client.ExecCredential{}},
 		{method: "get", path: cluster + "/credentials", out: client.Credential{}, page: true},
 		{method: "delete", path: cluster + "/credentials/{credential_id}"},

@@ -31,6 +31,7 @@ type Cluster struct {
 	Issuer     string      `json:"issuer"`
 	PodCIDR    string      `json:"pod_cidr"`
 	Services   string      `json:"service_cidr"`
+	Networks   []string    `json:"authorized_networks"`
 	Conditions []Condition `json:"conditions"`
 	CreatedAt  time.Time   `json:"created_at"`
 	Protected  bool        `json:"deletion_protection"`

@@ -217,15 +217,16 @@ spec:
 
 // bodies are good ones for the operations that take one.
 var bodies = map[string]string{
-	"changeAccount":  `{"name":"Ada"}`,
-	"createToken":    `{"name":"ci"}`,
-	"createCluster":  `{"name":"another"}`,
-	"createNodePool": `{"name":"another","count":1}`,
-	"resizeNodePool": `{"count":2}`,
-	"confirmSession": `{"password":"correct horse battery"}`,
-	"enableTOTP":     `{"code":"123456"}`,
-	"addPasskey":     `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
-	"renamePasskey":  `{"name":"phone"}`,
+	"setAuthorizedNetworks": `{"networks":["203.0.113.0/24"]}`,
+	"changeAccount":         `{"name":"Ada"}`,
+	"createToken":           `{"name":"ci"}`,
+	"createCluster":         `{"name":"another"}`,
+	"createNodePool":        `{"name":"another","count":1}`,
+	"resizeNodePool":        `{"count":2}`,
+	"confirmSession":        `{"password":"correct horse battery"}`,
+	"enableTOTP":            `{"code":"123456"}`,
+	"addPasskey":            `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
+	"renamePasskey":         `{"name":"phone"}`,
 }
 
 // TestEveryRoute walks all that the API describes, on the real thing: nobody gets in,

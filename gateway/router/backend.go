@@ -21,13 +21,13 @@ const (
 // dial connects to the server of a destination. A cluster's stack may be
 // starting or being replaced: its socket is tried again, and its route read
 // again, until DialTimeout has passed. A cluster without a route is refused at
-// once.
-func (r *Router) dial(ctx context.Context, d destination) (*net.UnixConn, error) {
+// once, and so is a client whom the cluster's networks do not admit.
+func (r *Router) dial(ctx context.Context, d destination, who ends) (*net.UnixConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.DialTimeout)
 	defer cancel()
 	var dialer net.Dialer
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		path, err := r.socket(d)
+		path, err := r.socket(d, who)
 		if err != nil {
 			return nil, err
 		}
@@ -44,22 +44,25 @@ func (r *Router) dial(ctx context.Context, d destination) (*net.UnixConn, error)
 }
 
 // socket finds the path of a destination's socket.
-func (r *Router) socket(d destination) (string, error) {
+func (r *Router) socket(d destination, who ends) (string, error) {
 	if d.service == nodeAPI {
 		if r.config.NodesSocket == "" {
 			return "", errUnknownName()
 		}
 		return r.config.NodesSocket, nil
 	}
-	to, ok, err := route.Find(r.config.Routes, d.cluster)
+	to, ok, err := r.routes.Find(d.cluster)
 	if err != nil {
 		return "", &refusal{reason: backendDown, reset: true, cause: err}
 	}
 	if !ok {
 		return "", errUnknownName()
 	}
-	if d.service == tunnel {
+	switch {
+	case d.service == tunnel:
 		return to.Tunnel, nil
+	case d.service == apiServer && !route.Admits(to.Networks, ipOf(who.client)):
+		return "", errOutside()
 	}
 	return to.API, nil
 }
@@ -68,7 +71,7 @@ func (r *Router) socket(d destination) (string, error) {
 // has to come before the client's further bytes: to an API server the client's
 // address, and first, the bytes that were read already.
 func (r *Router) open(ctx context.Context, d destination, who ends, first []byte) (*net.UnixConn, error) {
-	server, err := r.dial(ctx, d)
+	server, err := r.dial(ctx, d, who)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +82,7 @@ func (r *Router) open(ctx context.Context, d destination, who ends, first []byte
 }
 
 func (r *Router) begin(server *net.UnixConn, d destination, who ends, first []byte) error {
-	if d.service == apiServer || d.service == podAPI {
+	if d.service != tunnel && d.service != nodeAPI {
 		header, err := proxyproto.HeaderProxyFromAddrs(2, who.client, who.here).Format()
 		if err != nil {
 			return fmt.Errorf("make PROXY header: %w", err)

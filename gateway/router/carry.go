@@ -90,8 +90,8 @@ func (r *Router) carry(ctx context.Context, c *net.TCPConn, from origin, who end
 	if !ok {
 		return errUnknownName()
 	}
-	if d.service == podAPI {
-		return madeRoom(&pushed, r.carryPod(ctx, c, from, who, h, handshaken))
+	if d.service == podAPI || d.service == kubeletAPI {
+		return madeRoom(&pushed, r.carryNode(ctx, c, d.service, from, who, h, handshaken))
 	}
 	handshaken()
 	return r.carryTo(ctx, d, c, from, who, h.raw)
@@ -112,6 +112,11 @@ func (r *Router) carryTo(ctx context.Context, d destination, client duplex, from
 		return &refusal{reason: busy, reset: true}
 	}
 	defer r.counted.leaveFor(d, from)
+	if d.service == apiServer {
+		var leave func()
+		ctx, leave = r.visit(ctx, d.cluster, ipOf(who.client))
+		defer leave()
+	}
 	server, err := r.open(ctx, d, who, first)
 	if err != nil {
 		return err

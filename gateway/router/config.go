@@ -11,9 +11,13 @@ import (
 	"github.com/marina-cloud/marina/internal/tenant"
 )
 
-// PodProtocol is the ALPN protocol (RFC 7301) by which a node's agent asks for
-// its cluster's API server on behalf of a pod.
-const PodProtocol = "marina-pod-api"
+// The ALPN protocols (RFC 7301) by which a node's agent asks for its cluster's API
+// server: on behalf of a pod, and of the kubelet and what else makes the machine a
+// node. They are told apart so that pods cannot take the kubelet's places.
+const (
+	PodProtocol     = "marina-pod-api"
+	KubeletProtocol = "marina-kubelet-api"
+)
 
 // Config is what a router needs to know. Domain, Routes and, for Run, Listen or
 // Listener are required; the other fields have the defaults that they mention.
@@ -57,6 +61,7 @@ type Config struct {
 	DialTimeout      time.Duration // for a backend that is just starting; default 10 s
 	Linger           time.Duration // for a client to end after its server has; default 30 s
 	Recheck          time.Duration // how soon a removed node's open connections are cut; default 10 s
+	RecheckNetworks  time.Duration // how soon people's open connections are cut that a cluster's networks no longer admit; default 1 s
 	TellUse          time.Duration // between two calls of Used for a cluster; default 15 s
 	Drain            time.Duration // for open connections to end after Run was told to stop; default: none
 	Retire           time.Duration // for open connections to end after the sockets were handed over; default 24 h
@@ -99,6 +104,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Linger = cmp.Or(c.Linger, 30*time.Second)
 	c.TellUse = cmp.Or(c.TellUse, 15*time.Second)
 	c.Recheck = cmp.Or(c.Recheck, 10*time.Second)
+	c.RecheckNetworks = cmp.Or(c.RecheckNetworks, time.Second)
 	if c.KeepAlive == (net.KeepAliveConfig{}) {
 		c.KeepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
 	}

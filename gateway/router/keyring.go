@@ -84,7 +84,7 @@ func (k *keyring) load() (*tls.Config, error) {
 		Certificates: []tls.Certificate{pair},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    authority,
-		NextProtos:   []string{PodProtocol},
+		NextProtos:   []string{PodProtocol, KubeletProtocol},
 		// A resumed session would outlive what its certificate was checked against.
 		SessionTicketsDisabled: true,
 	}, nil

@@ -19,11 +19,7 @@ type origin struct {
 }
 
 func originOf(client net.Addr, side Side) origin {
-	a, ok := client.(*net.TCPAddr)
-	if !ok {
-		return origin{side: side}
-	}
-	ip := a.AddrPort().Addr().Unmap().WithZone("")
+	ip := ipOf(client)
 	bits := 32
 	switch {
 	case ip.Is6():
@@ -36,6 +32,15 @@ func originOf(client net.Addr, side Side) origin {
 		return origin{side: side}
 	}
 	return origin{side, prefix}
+}
+
+// ipOf is a client's address; the zero value when it has none.
+func ipOf(client net.Addr) netip.Addr {
+	a, ok := client.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // counted limits how many connections there are: all together, for each

@@ -16,11 +16,12 @@ const (
 	tunnel
 	nodeAPI
 	podAPI
+	kubeletAPI
 	services // how many there are
 )
 
 func (s service) String() string {
-	return [services]string{"api", "tunnel", "nodes", "pod-api"}[s]
+	return [services]string{"api", "tunnel", "nodes", "pod-api", "kubelet-api"}[s]
 }
 
 // destination is where a connection wants to go. Connections are counted and
@@ -28,7 +29,7 @@ func (s service) String() string {
 // out none of its nodes.
 type destination struct {
 	service service
-	cluster tenant.ClusterID // none for nodeAPI; for podAPI known only from the certificate
+	cluster tenant.ClusterID // none for nodeAPI; for podAPI and kubeletAPI known only from the certificate
 }
 
 // parse reads the destination from what a ClientHello says. Names compare
@@ -42,8 +43,11 @@ func parse(domain, name string, protocols []string) (d destination, ok bool) {
 		return destination{}, false
 	}
 	if label == "nodes" {
-		if slices.Contains(protocols, PodProtocol) {
+		switch {
+		case slices.Contains(protocols, PodProtocol):
 			return destination{service: podAPI}, true
+		case slices.Contains(protocols, KubeletProtocol):
+			return destination{service: kubeletAPI}, true
 		}
 		return destination{service: nodeAPI}, true
 	}

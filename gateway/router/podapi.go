@@ -82,10 +82,10 @@ func (r *Router) welcome(c *net.TCPConn, h hello) (*tls.Conn, node, error) {
 	return secure, who, nil
 }
 
-// carryPod carries a connection that a pod has made to its cluster's API server.
-// What comes out of the agent's TLS connection is the pod's own. It calls
-// handshaken when it knows who the agent is.
-func (r *Router) carryPod(ctx context.Context, c *net.TCPConn, from origin, who ends, h hello, handshaken func()) error {
+// carryNode carries a connection that a pod or the kubelet of a node has made to its
+// cluster's API server. What comes out of the agent's TLS connection is theirs. It
+// calls handshaken when it knows who the agent is.
+func (r *Router) carryNode(ctx context.Context, c *net.TCPConn, as service, from origin, who ends, h hello, handshaken func()) error {
 	secure, agent, err := r.welcome(c, h)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (r *Router) carryPod(ctx context.Context, c *net.TCPConn, from origin, who 
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
 	go r.watch(ctx, agent, cut)
-	err = r.carryTo(ctx, destination{podAPI, agent.cluster}, secure, from, who, nil)
+	err = r.carryTo(ctx, destination{as, agent.cluster}, secure, from, who, nil)
 	if no, ok := errors.AsType[*refusal](err); ok { // its answer would be one to a ClientHello
 		return &refusal{reason: no.reason, reset: true, cause: err}
 	}

@@ -20,11 +20,10 @@ func endsOf(c net.Conn) ends { return ends{c.RemoteAddr(), c.LocalAddr()} }
 
 // trusts reports whether who connects is a proxy that speaks for others.
 func (r *Router) trusts(c net.Conn, side Side) bool {
-	a, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok || side != Public {
+	if side != Public {
 		return false
 	}
-	ip := a.AddrPort().Addr().Unmap().WithZone("")
+	ip := ipOf(c.RemoteAddr())
 	return slices.ContainsFunc(r.config.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 

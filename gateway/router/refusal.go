@@ -19,12 +19,13 @@ const (
 	backendDown                   // the server could not be reached
 	certificateGone               // the router has no certificate of its own (yet)
 	notProxied                    // a trusted proxy that does not say whom it speaks for
+	outside                       // a client whom the cluster's networks do not admit
 	reasons                       // how many there are
 )
 
 func (r reason) String() string {
 	return [reasons]string{
-		"not-tls", "bad-hello", "slow-hello", "unknown-name", "bad-certificate", "busy", "unavailable", "no-certificate", "no-proxy-header",
+		"not-tls", "bad-hello", "slow-hello", "unknown-name", "bad-certificate", "busy", "unavailable", "no-certificate", "no-proxy-header", "unauthorized-network",
 	}[r]
 }
 
@@ -56,6 +57,15 @@ var unrecognizedName = []byte{21, 3, 3, 0, 2, 2, 112}
 
 func errUnknownName() *refusal {
 	return &refusal{reason: unknownName, end: unrecognizedName}
+}
+
+// accessDenied is a TLS record with the fatal alert 49 (RFC 8446 section 6.2). It says
+// that there is such a cluster, to somebody who knows its id: whoever sits in the wrong
+// network has to learn why. kubectl shows it as "tls: access denied".
+var accessDenied = []byte{21, 3, 3, 0, 2, 2, 49}
+
+func errOutside() *refusal {
+	return &refusal{reason: outside, end: accessDenied}
 }
 
 // part ends the connection of a client that is refused.

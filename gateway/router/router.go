@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/marina-cloud/marina/internal/route"
+	"github.com/marina-cloud/marina/internal/tenant"
 )
 
 // Side is where a connection comes from.
@@ -33,6 +36,8 @@ type Router struct {
 	counters counters
 	pipes    pool
 	use      use
+	routes   route.Cache
+	people   people
 	retired  atomic.Bool // its sockets are another router's now
 
 	mu       sync.Mutex
@@ -57,6 +62,8 @@ func New(c Config) (*Router, error) {
 		counted: newCounted(c.MaxConnections, c.MaxPerName),
 		queue:   newQueue(c.MaxHandshakes),
 		pipes:   make(pool, poolSize),
+		routes:  route.Cache{Dir: c.Routes},
+		people:  people{open: map[tenant.ClusterID]*visitors{}},
 		held:    sockets{},
 		cuts:    map[*net.TCPConn]context.CancelFunc{},
 	}, nil

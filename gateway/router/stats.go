@@ -8,8 +8,8 @@ type Stats struct {
 	Open        int              // connections at this moment
 	Handshaking int              // those of them that have not said yet where they want to go
 	Accepted    map[string]int64 // by side: "public", "nodes"
-	Carried     map[string]int64 // by service: "api", "tunnel", "nodes", "pod-api"
-	Refused     map[string]int64 // by reason: "not-tls", "bad-hello", "slow-hello", "unknown-name", "bad-certificate", "busy", "unavailable", "no-certificate", "no-proxy-header"
+	Carried     map[string]int64 // by service: "api", "tunnel", "nodes", "pod-api", "kubelet-api"
+	Refused     map[string]int64 // by reason: "not-tls", "bad-hello", "slow-hello", "unknown-name", "bad-certificate", "busy", "unavailable", "no-certificate", "no-proxy-header", "unauthorized-network"
 	BytesIn     int64            // from clients, of connections that have ended
 	BytesOut    int64            // to clients, of connections that have ended
 }

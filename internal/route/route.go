@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/marina-cloud/marina/internal/tenant"
 )
@@ -21,6 +23,13 @@ import (
 type Route struct {
 	API    string `json:"api"`    // unix socket of the API server; wants PROXY protocol v2, then TLS
 	Tunnel string `json:"tunnel"` // unix socket of the konnectivity server; wants TLS at once
+
+	Networks []netip.Prefix `json:"networks,omitempty"` // from which people reach the API server; none: from everywhere
+}
+
+// Equal reports whether both say the same.
+func (r Route) Equal(o Route) bool {
+	return r.API == o.API && r.Tunnel == o.Tunnel && slices.Equal(r.Networks, o.Networks)
 }
 
 // Publish makes r the route of a cluster, in the directory dir.

@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,11 +16,12 @@ func TestRoute(t *testing.T) {
 	if _, ok, err := route.Find(dir, id); ok || err != nil {
 		t.Errorf("before: %v, %v", ok, err)
 	}
-	for _, r := range []route.Route{{API: "/a", Tunnel: "/t"}, {API: "/b", Tunnel: "/t"}} {
+	networks := []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/48")}
+	for _, r := range []route.Route{{API: "/a", Tunnel: "/t"}, {API: "/b", Tunnel: "/t", Networks: networks}} {
 		if err := route.Publish(dir, id, r); err != nil {
 			t.Fatal(err)
 		}
-		if got, ok, err := route.Find(dir, id); got != r || !ok || err != nil {
+		if got, ok, err := route.Find(dir, id); !got.Equal(r) || !ok || err != nil {
 			t.Errorf("published %v, found %v, %v, %v", r, got, ok, err)
 		}
 	}

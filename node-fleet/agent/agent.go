@@ -136,7 +136,7 @@ func (a *agent) startNode(ctx context.Context, n enroll.Node) error {
 	if err := a.writeConfig(n); err != nil {
 		return err
 	}
-	if err := a.startPodAPI(ctx, n); err != nil {
+	if err := a.startAPI(ctx, n); err != nil {
 		return err
 	}
 	if err := masquerade(ctx, n.Config.PodCIDR); err != nil {
@@ -162,10 +162,13 @@ func (a *agent) writeConfig(n enroll.Node) error {
 	if err != nil {
 		return fmt.Errorf("address of the gateway: %w", err)
 	}
-	if err := addHosts(gateway, n.ServerName, n.Config.APIServerName, n.Config.TunnelServerName); err != nil {
+	if err := addHosts(
+		render.Named{Address: gateway, Names: []string{n.ServerName, n.Config.TunnelServerName}},
+		render.Named{Address: join.KubeletAPIAddress, Names: []string{n.Config.APIServerName}},
+	); err != nil {
 		return err
 	}
-	api := render.Endpoint{Name: n.Config.APIServerName, Port: port, Authority: a.dir.ClusterAuthority()}
+	api := render.Endpoint{Name: n.Config.APIServerName, Port: strconv.Itoa(join.KubeletAPIPort), Authority: a.dir.ClusterAuthority()}
 	bootstrap, identity := a.dir.Kubelet(), a.dir.Identity()
 	for _, f := range []struct {
 		path    string
@@ -225,26 +228,35 @@ func (a *agent) programs(n enroll.Node) []supervise.Program {
 	}
 }
 
-// startPodAPI opens the address that pods know as the API server.
-func (a *agent) startPodAPI(ctx context.Context, n enroll.Node) error {
+// startAPI opens the addresses that pods, and the node itself, know as the API
+// server.
+func (a *agent) startAPI(ctx context.Context, n enroll.Node) error {
 	if err := podnet.AddLocalAddress(join.APIAddress); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(join.APIAddress, strconv.Itoa(join.APIPort)))
-	if err != nil {
-		return fmt.Errorf("open the API server's address for pods: %w", err)
-	}
-	carrier := &podapi.Carrier{
-		Gateway:    n.Gateway,
-		ServerName: n.ServerName,
-		Authority:  a.dir.Authority(),
-		Identity:   a.dir.Identity(),
-		Log:        a.log,
-	}
-	a.parts.Go(func() {
-		if err := carrier.Serve(ctx, l); err != nil {
-			a.fail(err)
+	for _, way := range []struct {
+		address, protocol string
+	}{
+		{net.JoinHostPort(join.APIAddress, strconv.Itoa(join.APIPort)), join.PodAPIProtocol},
+		{kubeletAPI, join.KubeletAPIProtocol},
+	} {
+		l, err := net.Listen("tcp", way.address)
+		if err != nil {
+			return fmt.Errorf("open an address of the API server on the node: %w", err)
 		}
-	})
+		carrier := &podapi.Carrier{
+			Protocol:   way.protocol,
+			Gateway:    n.Gateway,
+			ServerName: n.ServerName,
+			Authority:  a.dir.Authority(),
+			Identity:   a.dir.Identity(),
+			Log:        a.log,
+		}
+		a.parts.Go(func() {
+			if err := carrier.Serve(ctx, l); err != nil {
+				a.fail(err)
+			}
+		})
+	}
 	return nil
 }

@@ -5,15 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/enroll"
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/podnet"
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/render"
+	"github.com/marina-cloud/marina/node-fleet/join"
 )
+
+// kubeletAPI is where the node itself reaches the API server.
+var kubeletAPI = net.JoinHostPort(join.KubeletAPIAddress, strconv.Itoa(join.KubeletAPIPort))
 
 // network keeps the pod network as the cluster's Nodes say.
 func (a *agent) network(ctx context.Context, n enroll.Node) {
@@ -27,7 +33,7 @@ func (a *agent) network(ctx context.Context, n enroll.Node) {
 		return
 	}
 	api := podnet.API{
-		Address:    n.Gateway,
+		Address:    kubeletAPI,
 		ServerName: n.Config.APIServerName,
 		Authority:  a.dir.ClusterAuthority(),
 		Client:     enroll.Pair{Certificate: kubeletClient, Key: kubeletClient},
@@ -71,10 +77,10 @@ func masquerade(ctx context.Context, pods string) error {
 	return nil
 }
 
-func addHosts(address string, names ...string) error {
+func addHosts(hosts ...render.Named) error {
 	old, err := os.ReadFile(hostsFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read hosts: %w", err)
 	}
-	return enroll.Write(hostsFile, []byte(render.Hosts(string(old), address, names...)), 0o644)
+	return enroll.Write(hostsFile, []byte(render.Hosts(string(old), hosts...)), 0o644)
 }

@@ -34,11 +34,20 @@ const (
 	// PodAPIProtocol is the ALPN protocol under which the router carries a pod's
 	// connection to its cluster's API server.
 	PodAPIProtocol = "marina-pod-api"
+	// KubeletAPIProtocol is that of the kubelet's, and of what else makes a machine a
+	// node.
+	KubeletAPIProtocol = "marina-kubelet-api"
 	// APIAddress is where, on every node, the kubernetes Service's only endpoint
 	// is. RFC 5737 keeps the address out of every network.
 	APIAddress = "192.0.2.1"
 	// APIPort is the port there.
 	APIPort = 6443
+	// KubeletAPIAddress is where, on every node, the node itself finds the API server.
+	// Pods do not reach it.
+	KubeletAPIAddress = "127.0.0.1"
+	// KubeletAPIPort is the port there. 6443 may be taken on machines that have been
+	// something else before; k3s has its agents' API server at 6444, too.
+	KubeletAPIPort = 6444
 )
 
 // Ticket is what a machine starts with. It is secret until it was used.

@@ -142,7 +142,7 @@ func New(d Deps) (*App, error) {
 	a.deaths = &reconcile.Deaths{Wake: a.noteNews}
 	a.files = reconcile.Files{Home: d.Home, Etcd: d.Binaries.Etcd, Kubernetes: d.Binaries.Kubernetes, Limits: d.Limits}
 	a.place = &reconcile.Place{
-		Host: a.files, Credentials: a.work,
+		Host: a.files, Clusters: a.work, Credentials: a.work,
 		Runtime: a.oci, Keys: a.keys, KMS: a.kms, Egress: a.egress, API: a.api,
 		Dependents: lateDependents{&a.dependents}, Now: now, Watch: a.deaths.Watch,
 		Issuers: issuers.New(a.ending, socket("egress"), a.noteNews),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -50,6 +51,7 @@ type World struct {
 	wayOut    bool
 	dataKey   bool
 	published bool
+	networks  []netip.Prefix // with which it was
 	data      bool
 	revoked   bool // a credential is
 	denied    bool // and the API server finds it
@@ -71,7 +73,7 @@ func New(c controlplane.Cluster) *World {
 // that was restarted, it knows nothing but what it reads.
 func (w *World) Reconcile(ctx context.Context) (time.Duration, error) {
 	place := &reconcile.Place{
-		Host: w, Runtime: w, Keys: keys{w}, KMS: kms{w}, Egress: egress{w}, API: w, Dependents: w, Credentials: w, Now: w.Now,
+		Host: w, Runtime: w, Keys: keys{w}, KMS: kms{w}, Egress: egress{w}, API: w, Dependents: w, Clusters: w, Credentials: w, Now: w.Now,
 	}
 	r := reconcile.Reconciler{Store: w, World: place, Log: slog.New(slog.DiscardHandler), Now: w.Now}
 	return r.Reconcile(ctx, pg.Lease{ID: string(w.Cluster().ID)})
@@ -209,6 +211,11 @@ func (w *World) Read(context.Context, pg.Lease) (controlplane.Cluster, error) {
 	return w.Cluster(), nil
 }
 
+// ByID implements reconcile.Clusters.
+func (w *World) ByID(context.Context, tenant.ClusterID) (controlplane.Cluster, error) {
+	return w.Cluster(), nil
+}
+
 // Save implements reconcile.Store.
 func (w *World) Save(_ context.Context, _ pg.Lease, c controlplane.Cluster, events ...event.Event) error {
 	return w.effect(func() {
@@ -268,15 +275,20 @@ func (w *World) Processes(c controlplane.Cluster) (etcd, stack reconcile.Process
 func (w *World) KeysDir(controlplane.Cluster) (dir string, uid, gid int) { return "pki", 1, 1 }
 
 // Publish implements reconcile.Host.
-func (w *World) Publish(tenant.ClusterID) error { return w.effect(func() { w.published = true }) }
+func (w *World) Publish(c controlplane.Cluster) error {
+	return w.effect(func() { w.published, w.networks = true, c.Networks })
+}
 
 // Withdraw implements reconcile.Host.
 func (w *World) Withdraw(tenant.ClusterID) error { return w.effect(func() { w.published = false }) }
 
 // Published implements reconcile.Host.
-func (w *World) Published(tenant.ClusterID) (bool, error) {
-	return see(w, func() bool { return w.published }), nil
+func (w *World) Published(c controlplane.Cluster) (bool, error) {
+	return see(w, func() bool { return w.published && slices.Equal(w.networks, c.Networks) }), nil
 }
+
+// Networks is which networks the router was told to let in.
+func (w *World) Networks() []netip.Prefix { return see(w, func() []netip.Prefix { return w.networks }) }
 
 // Start implements reconcile.Runtime.
 func (w *World) Start(_ context.Context, p reconcile.Process) error {

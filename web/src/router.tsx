@@ -5,7 +5,7 @@ import { LogIn } from "./account/LogIn";
 import { safeNext } from "./account/next";
 import { SignUp } from "./account/SignUp";
 import { explain, isProblem } from "./api/problem";
-import { accountQuery, clusterQuery, clustersQuery, eventsQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
+import { accountQuery, clusterQuery, clustersQuery, credentialsQuery, eventsQuery, networksQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
 import { ClusterList } from "./clusters/ClusterList";
 import { ClusterPage } from "./clusters/ClusterPage";
 import { Overview } from "./clusters/Overview";
@@ -80,6 +80,18 @@ const workloads = createRoute({
   validateSearch: (search: Record<string, unknown>): { namespace?: string } => (typeof search.namespace === "string" && search.namespace ? { namespace: search.namespace } : {}),
 });
 const terminal = createRoute({ getParentRoute: () => cluster, path: "/terminal", component: lazyRouteComponent(() => import("./terminal/TerminalPage"), "TerminalPage") });
+const access = createRoute({
+  getParentRoute: () => cluster,
+  path: "/access",
+  component: lazyRouteComponent(() => import("./clusters/Access"), "Access"),
+  loader: async ({ params: { id } }) => {
+    const { permissions } = await queries.ensureQueryData(accountQuery);
+    await Promise.all([
+      queries.ensureQueryData(networksQuery(id)),
+      permissions?.includes("clusters:use") ? queries.ensureQueryData(credentialsQuery(id)) : undefined,
+    ]);
+  },
+});
 const activity = createRoute({ getParentRoute: () => cluster, path: "/activity", component: lazyRouteComponent(() => import("./clusters/Activity"), "Activity") });
 const logs = createRoute({ getParentRoute: () => cluster, path: "/logs", component: lazyRouteComponent(() => import("./logs/Logs"), "Logs") });
 const danger = createRoute({ getParentRoute: () => cluster, path: "/danger", component: lazyRouteComponent(() => import("./clusters/Danger"), "Danger") });
@@ -134,7 +146,7 @@ const operator = [installation, allOrganizations, allClusters, allNodes] as cons
 export const router = createRouter({
   routeTree: root.addChildren([
     login, signup,
-    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, activity, logs, danger]), tokens, profile, ...operator]),
+    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, danger]), tokens, profile, ...operator]),
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

@@ -40,11 +40,11 @@ type Asker struct {
 
 // columns is the select list that scan expects.
 const columns = `id, organization_id, name, version, pod_cidr, service_cidr, issuer, uid_slot,
-	generation, observed_generation, phase, phase_since, deleting, conditions, created_at, deletion_protection, authentication`
+	generation, observed_generation, phase, phase_since, deleting, conditions, created_at, deletion_protection, authentication, authorized_networks`
 
 func scan(row pgx.CollectableRow) (c controlplane.Cluster, err error) {
 	err = row.Scan(&c.ID, &c.Organization, &c.Name, &c.Version, &c.PodCIDR, &c.ServiceCIDR, &c.Issuer, &c.UIDSlot,
-		&c.Generation, &c.Observed, &c.Phase, &c.Since, &c.Deleting, &c.Conditions, &c.CreatedAt, &c.DeletionProtection, &c.Authentication)
+		&c.Generation, &c.Observed, &c.Phase, &c.Since, &c.Deleting, &c.Conditions, &c.CreatedAt, &c.DeletionProtection, &c.Authentication, &c.Networks)
 	return c, err
 }
 

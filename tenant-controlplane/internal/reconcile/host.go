@@ -203,23 +203,24 @@ func revision(files map[string][]byte) string {
 }
 
 // Publish implements Host.
-func (f Files) Publish(id tenant.ClusterID) error {
-	return route.Publish(f.Home.Routes(), id, f.route(id))
+func (f Files) Publish(c controlplane.Cluster) error {
+	return route.Publish(f.Home.Routes(), c.ID, f.route(c))
 }
 
 // Withdraw implements Host.
 func (f Files) Withdraw(id tenant.ClusterID) error { return route.Withdraw(f.Home.Routes(), id) }
 
 // Published implements Host.
-func (f Files) Published(id tenant.ClusterID) (bool, error) {
-	r, ok, err := route.Find(f.Home.Routes(), id)
-	return ok && r == f.route(id), err
+func (f Files) Published(c controlplane.Cluster) (bool, error) {
+	r, ok, err := route.Find(f.Home.Routes(), c.ID)
+	return ok && r.Equal(f.route(c)), err
 }
 
-func (f Files) route(id tenant.ClusterID) route.Route {
+func (f Files) route(c controlplane.Cluster) route.Route {
 	return route.Route{
-		API:    filepath.Join(Sockets(f.Home, id), kube.APISocket),
-		Tunnel: filepath.Join(Sockets(f.Home, id), kube.TunnelSocket),
+		API:      filepath.Join(Sockets(f.Home, c.ID), kube.APISocket),
+		Tunnel:   filepath.Join(Sockets(f.Home, c.ID), kube.TunnelSocket),
+		Networks: c.Networks,
 	}
 }
 

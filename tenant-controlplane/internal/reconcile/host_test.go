@@ -5,6 +5,7 @@ package reconcile_test
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -130,25 +131,28 @@ func TestRoutes(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	f, id := reconcile.Files{Home: h}, tenant.NewClusterID()
+	f, c := reconcile.Files{Home: h}, controlplane.Cluster{ID: tenant.NewClusterID()}
 	published := func(want bool) {
 		t.Helper()
-		if got, err := f.Published(id); got != want || err != nil {
+		if got, err := f.Published(c); got != want || err != nil {
 			t.Errorf("Published = %v, %v; want %v", got, err, want)
 		}
 	}
-	published(false)
-	if err := f.Publish(id); err != nil {
-		t.Fatal(err)
+	for _, networks := range [][]netip.Prefix{nil, {netip.MustParsePrefix("203.0.113.0/24")}, {netip.MustParsePrefix("198.51.100.0/24")}} {
+		c.Networks = networks
+		published(false)
+		if err := f.Publish(c); err != nil {
+			t.Fatal(err)
+		}
+		published(true)
 	}
-	published(true)
 	for range 2 {
-		if err := f.Withdraw(id); err != nil {
+		if err := f.Withdraw(c.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
 	published(false)
-	if _, err := os.Stat(filepath.Join(h.Routes(), string(id))); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(h.Routes(), string(c.ID))); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the route's file is left: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/marina-cloud/marina/internal/seal"
@@ -12,7 +13,7 @@ import (
 )
 
 // Place is where clusters run: it looks at one, and does one step to it. It keeps
-// no state and is safe for concurrent use.
+// no state of clusters and is safe for concurrent use.
 type Place struct {
 	Host       Host
 	Runtime    Runtime
@@ -23,11 +24,14 @@ type Place struct {
 	Dependents Dependents // nil: there are none
 	Issuers    Issuers    // nil: nobody looks after them
 
+	Clusters    Clusters
 	Credentials Credentials
 	Now         func() time.Time
 	// Watch, if not nil, is told of each process that was seen to run, to notice
 	// its end.
 	Watch func(id tenant.ClusterID, pid int)
+
+	routes sync.Mutex // held while a route is read from the database and published, or withdrawn
 }
 
 // errNotYet means that a step began something that is not finished: the rest of
@@ -71,7 +75,7 @@ func (p *Place) Look(ctx context.Context, c controlplane.Cluster) (seen controlp
 		return seen, err
 	}
 	seen.Undenied = !denied
-	if seen.Route, err = p.Host.Published(c.ID); err != nil {
+	if seen.Route, err = p.Host.Published(c); err != nil {
 		return seen, err
 	}
 	if seen.Etcd, seen.Stack, err = p.processes(ctx, c); err != nil {
@@ -141,7 +145,7 @@ func (p *Place) Do(ctx context.Context, c controlplane.Cluster, seen controlplan
 		}
 		return p.Runtime.Start(ctx, stack)
 	case controlplane.PublishRoute:
-		return p.Host.Publish(c.ID)
+		return p.Publish(ctx, c.ID)
 	case controlplane.EnsureBootstrap:
 		return p.API.Bootstrap(ctx, c)
 	case controlplane.Await:
@@ -162,7 +166,7 @@ func (p *Place) takeAway(ctx context.Context, c controlplane.Cluster, step contr
 		}
 		return err
 	case controlplane.WithdrawRoute:
-		return p.Host.Withdraw(c.ID)
+		return p.withdraw(c.ID)
 	case controlplane.StopStack:
 		return p.Runtime.Stop(ctx, c.ID, Stack, grace(c))
 	case controlplane.StopEtcd:
@@ -216,6 +220,25 @@ func (p *Place) Deny(ctx context.Context, c controlplane.Cluster) error {
 		return err
 	}
 	return p.Host.Deny(c, revoked)
+}
+
+// Publish tells the router the way to a cluster, and who may take it by now. The
+// cluster is read anew, and nobody else publishes meanwhile: whoever knows an older
+// wish of the owner does not undo a newer one, and what was withdrawn stays so.
+func (p *Place) Publish(ctx context.Context, id tenant.ClusterID) error {
+	p.routes.Lock()
+	defer p.routes.Unlock()
+	c, err := p.Clusters.ByID(ctx, id)
+	if err != nil || c.Deleting {
+		return err
+	}
+	return p.Host.Publish(c)
+}
+
+func (p *Place) withdraw(id tenant.ClusterID) error {
+	p.routes.Lock()
+	defer p.routes.Unlock()
+	return p.Host.Withdraw(id)
 }
 
 // serve opens the sockets at which c's processes find this program.

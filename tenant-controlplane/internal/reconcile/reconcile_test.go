@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,13 @@ var wishes = []struct {
 	{"stack dies", func(w *controlplanetest.World) { w.Kill(reconcile.Stack) }, controlplane.Running, whole},
 	{"etcd dies", func(w *controlplanetest.World) { w.Kill(reconcile.Etcd) }, controlplane.Running, whole},
 	{"a credential is revoked", (*controlplanetest.World).Revoke, controlplane.Running, revoked},
+	{
+		"networks are authorized",
+		func(w *controlplanetest.World) {
+			w.Change(func(c *controlplane.Cluster) { c.Networks = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")} })
+		},
+		controlplane.Running, revoked,
+	},
 	{"machine restarts", (*controlplanetest.World).Reboot, controlplane.Running, revoked},
 	{
 		"upgrade",
@@ -84,6 +92,9 @@ func TestEveryCrashPoint(t *testing.T) {
 					c := w.Cluster()
 					if c.Phase != wish.phase || c.Observed != c.Generation || !slices.Equal(w.Left(), wish.left) {
 						t.Fatalf("effect %d (late %v), %s: ended at %+v with %v", n, late, wish.name, c, w.Left())
+					}
+					if !slices.Equal(w.Networks(), c.Networks) {
+						t.Fatalf("effect %d (late %v), %s: the router lets in %v, want %v", n, late, wish.name, w.Networks(), c.Networks)
 					}
 				}
 				if w.Failures() == 0 {

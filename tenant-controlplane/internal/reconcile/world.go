@@ -162,10 +162,19 @@ type Host interface {
 	Deny(c controlplane.Cluster, revoked []controlplane.Revocation) error
 	// Denied reports whether Deny would change nothing.
 	Denied(c controlplane.Cluster, revoked []controlplane.Revocation) (bool, error)
-	// Publish tells the router the way to the cluster; Withdraw takes it back.
-	Publish(id tenant.ClusterID) error
+	// Publish tells the router the way to the cluster, and who may take it; Withdraw
+	// takes it back.
+	Publish(c controlplane.Cluster) error
 	Withdraw(id tenant.ClusterID) error
-	Published(id tenant.ClusterID) (bool, error)
+	// Published reports whether Publish would change nothing.
+	Published(c controlplane.Cluster) (bool, error)
+}
+
+// Clusters are what the owners of clusters want at this moment. It is safe for
+// concurrent use.
+type Clusters interface {
+	// ByID returns a cluster, or ErrNoCluster.
+	ByID(ctx context.Context, id tenant.ClusterID) (controlplane.Cluster, error)
 }
 
 // Credentials are the credentials that were issued for clusters. All methods are

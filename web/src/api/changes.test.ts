@@ -5,7 +5,7 @@ import { answered, apply, put, without } from "./changes";
 import type { Cluster, Pool } from "./client";
 
 const cluster = (id: string, phase: Cluster["phase"] = "running"): Cluster => ({
-  id, phase, name: id, version: "1.37", pod_cidr: "", service_cidr: "", endpoint: "", issuer: "", conditions: [], deletion_protection: false, created_at: "2026-11-27T00:00:00Z",
+  id, phase, name: id, version: "1.37", pod_cidr: "", service_cidr: "", endpoint: "", issuer: "", authorized_networks: [], conditions: [], deletion_protection: false, created_at: "2026-11-27T00:00:00Z",
 });
 
 describe("lists", () => {

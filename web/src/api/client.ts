@@ -9,6 +9,7 @@ export type Change = Schemas["ChangeView"];
 export type Cluster = Schemas["ClusterView"];
 export type ClusterUse = Schemas["ClusterUseView"];
 export type Condition = Schemas["ConditionView"];
+export type Credential = Schemas["CredentialView"];
 export type Event = Schemas["EventView"];
 export type Happening = Schemas["HappeningView"];
 export type KubernetesEvent = Schemas["KubernetesEventView"];

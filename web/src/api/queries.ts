@@ -36,6 +36,17 @@ export const nodesQuery = (id: string) =>
 export const eventsQuery = (id: string) =>
   queryOptions({ queryKey: ["events", id], queryFn: () => everything((cursor) => api.GET("/v1/clusters/{cluster_id}/events", at(id, cursor))) });
 
+/** Nothing tells of uses and of new credentials: they are asked for while they are looked at. */
+export const credentialsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["credentials", id],
+    queryFn: () => everything((cursor) => api.GET("/v1/clusters/{cluster_id}/credentials", at(id, cursor))),
+    refetchInterval: 15_000,
+  });
+
+export const networksQuery = (id: string) =>
+  queryOptions({ queryKey: ["networks", id], queryFn: () => body(api.GET("/v1/clusters/{cluster_id}/authorized-networks", { params: { path: { cluster_id: id } } })) });
+
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
   queryFn: () => everything((cursor) => api.GET("/v1/sessions", { params: { query: { limit: 100, cursor } } })),

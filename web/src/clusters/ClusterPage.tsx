@@ -20,6 +20,7 @@ const tabs = [
   { path: "/nodes", label: "Nodes" },
   { path: "/workloads", label: "Workloads" },
   { path: "/terminal", label: "Terminal" },
+  { path: "/access", label: "Access" },
   { path: "/activity", label: "Activity" },
   { path: "/logs", label: "Logs" },
   { path: "/danger", label: "Danger" },

@@ -4,7 +4,7 @@ import type { Cluster, ClusterUse, Token } from "../api/client";
 import { concerns } from "./concerns";
 
 const cluster = (name: string, phase: Cluster["phase"], conditions: Cluster["conditions"] = []): Cluster => ({
-  id: `kc-${name}`, phase, name, version: "1.37", pod_cidr: "", service_cidr: "", endpoint: "", issuer: "", conditions, deletion_protection: false, created_at: "2026-11-27T00:00:00Z",
+  id: `kc-${name}`, phase, name, version: "1.37", pod_cidr: "", service_cidr: "", endpoint: "", issuer: "", authorized_networks: [], conditions, deletion_protection: false, created_at: "2026-11-27T00:00:00Z",
 });
 const use = (name: string, lost: number): ClusterUse => ({ cluster_id: `kc-${name}`, nodes: 3, nodes_ready: 3 - lost, nodes_lost: lost, price: null as never });
 const etcd = { type: "EtcdHealthy", ok: false, message: "etcd has no leader", since: "2026-11-27T00:00:00Z" };

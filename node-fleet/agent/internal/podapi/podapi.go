@@ -5,6 +5,10 @@
 // tell the platform which cluster they mean, so each of their connections
 // travels inside a TLS connection that proves which node it comes from. The
 // pod's own TLS, inside, ends in the API server: nobody on the way can read it.
+//
+// The node itself (the kubelet, kube-proxy) goes the same way under another
+// protocol: what proves which node it is also lets it in where the cluster's owner
+// has limited from which networks people may come.
 package podapi
 
 import (
@@ -19,7 +23,6 @@ import (
 	"time"
 
 	"github.com/marina-cloud/marina/node-fleet/agent/internal/enroll"
-	"github.com/marina-cloud/marina/node-fleet/join"
 )
 
 const (
@@ -31,6 +34,7 @@ const (
 
 // Carrier carries connections. It may be used by many goroutines.
 type Carrier struct {
+	Protocol   string // join.PodAPIProtocol or join.KubeletAPIProtocol
 	Gateway    string // host:port
 	ServerName string // of the platform's node API
 	Authority  string // file; read for each connection, as the identity is
@@ -106,7 +110,7 @@ func (c *Carrier) dial(ctx context.Context) (*tls.Conn, error) {
 	dialer := tls.Dialer{Config: &tls.Config{
 		RootCAs:              roots,
 		ServerName:           c.ServerName,
-		NextProtos:           []string{join.PodAPIProtocol},
+		NextProtos:           []string{c.Protocol},
 		GetClientCertificate: c.Identity.ClientCertificate,
 		MinVersion:           tls.VersionTLS13,
 	}}
@@ -116,9 +120,9 @@ func (c *Carrier) dial(ctx context.Context) (*tls.Conn, error) {
 	}
 	carried := conn.(*tls.Conn)
 	// A server that knows no ALPN would take the pod's bytes for something else.
-	if got := carried.ConnectionState().NegotiatedProtocol; got != join.PodAPIProtocol {
+	if got := carried.ConnectionState().NegotiatedProtocol; got != c.Protocol {
 		conn.Close()
-		return nil, fmt.Errorf("dial gateway %s: it does not speak %s", c.Gateway, join.PodAPIProtocol)
+		return nil, fmt.Errorf("dial gateway %s: it does not speak %s", c.Gateway, c.Protocol)
 	}
 	return carried, nil
 }

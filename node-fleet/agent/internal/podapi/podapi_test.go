@@ -133,7 +133,7 @@ func (p *pki) carrier(gateway string) (dial func() *net.TCPConn, stop func()) {
 		p.t.Fatal(err)
 	}
 	c := &podapi.Carrier{
-		Gateway: gateway, ServerName: serverName, Authority: filepath.Join(p.dir, "ca.crt"),
+		Protocol: join.PodAPIProtocol, Gateway: gateway, ServerName: serverName, Authority: filepath.Join(p.dir, "ca.crt"),
 		Identity: p.issue("node", "nd-1"), Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithCancel(p.t.Context())

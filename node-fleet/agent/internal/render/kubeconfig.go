@@ -4,7 +4,7 @@ import "net"
 
 // Endpoint is how a cluster's API server is reached.
 type Endpoint struct {
-	Name      string // host name, which Hosts leads to the gateway
+	Name      string // host name, which Hosts leads to the agent
 	Port      string
 	Authority string // file
 }

@@ -91,9 +91,15 @@ const (
 	hostsEnd   = "# marina: end"
 )
 
-// Hosts returns the hosts file old with names leading to address, in a block of
+// Named is an address with the names that lead to it.
+type Named struct {
+	Address string
+	Names   []string
+}
+
+// Hosts returns the hosts file old with names leading to addresses, in a block of
 // its own that is replaced when it is there already.
-func Hosts(old, address string, names ...string) string {
+func Hosts(old string, hosts ...Named) string {
 	var kept []string
 	inside := false
 	for line := range strings.Lines(old) {
@@ -107,6 +113,10 @@ func Hosts(old, address string, names ...string) string {
 			kept = append(kept, line)
 		}
 	}
-	kept = append(kept, hostsBegin, address+"\t"+strings.Join(names, " "), hostsEnd)
+	kept = append(kept, hostsBegin)
+	for _, h := range hosts {
+		kept = append(kept, h.Address+"\t"+strings.Join(h.Names, " "))
+	}
+	kept = append(kept, hostsEnd)
 	return strings.Join(kept, "\n") + "\n"
 }

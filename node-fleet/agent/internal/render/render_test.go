@@ -119,7 +119,7 @@ func TestKubeletWithoutExtras(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	const block = "# marina: begin\n172.30.1.1\ta b\n# marina: end\n"
+	const block = "# marina: begin\n172.30.1.1\ta b\n127.0.0.1\tc\n# marina: end\n"
 	for _, c := range []struct{ why, old, want string }{
 		{"an empty file", "", block},
 		{"what is there stays", "127.0.0.1\tlocalhost\n", "127.0.0.1\tlocalhost\n" + block},
@@ -127,7 +127,7 @@ func TestHosts(t *testing.T) {
 		{"an older block is replaced", "x\n# marina: begin\n9.9.9.9 old\n# marina: end\ny\n", "x\ny\n" + block},
 		{"nothing changes the second time", "x\n" + block, "x\n" + block},
 	} {
-		if got := render.Hosts(c.old, "172.30.1.1", "a", "b"); got != c.want {
+		if got := render.Hosts(c.old, render.Named{Address: "172.30.1.1", Names: []string{"a", "b"}}, render.Named{Address: "127.0.0.1", Names: []string{"c"}}); got != c.want {
 			t.Errorf("%s: %q, want %q", c.why, got, c.want)
 		}
 	}
