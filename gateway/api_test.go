@@ -42,12 +42,13 @@ type api struct {
 func start(t *testing.T) *api { return startWith(t, nil) }
 
 // startWith is start with other dependencies.
-func startWith(t *testing.T, change func(*gateway.Deps)) *api {
+func startWith(t testing.TB, change func(*gateway.Deps)) *api {
 	t.Helper()
 	a := &api{world: &world{}, db: pgtest.New(t), log: &lockedBuffer{}}
 	d := gateway.Deps{
 		DB: a.db, Clusters: a.world, Workloads: a.world, Fleet: a.world, Installation: a.world, Prices: a.world, Kubectl: func() string { return "https://203.0.113.7:6443" },
-		Log: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "v0",
+		PublicURL: "http://localhost:8080",
+		Log:       slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "v0",
 	}
 	var err error
 	if d.Secrets, err = seal.Open(t.Context(), a.db, filepath.Join(t.TempDir(), "master.key")); err != nil {
@@ -209,8 +210,53 @@ func (a account) bearer() []string { return []string{"Authorization", "Bearer " 
 
 func (a *api) signUp(t testing.TB, email string) (who account) {
 	t.Helper()
-	a.do(t, "POST", "/v1/signup", fmt.Sprintf(`{"email":%q,"password":%q}`, email, password)).decode(t, http.StatusCreated, &who)
+	a.do(t, "POST", "/v1/signup", fmt.Sprintf(`{"email":%q}`, email)).decode(t, http.StatusAccepted, &struct{}{})
+	a.do(t, "POST", "/v1/signup/verify", fmt.Sprintf(`{"secret":%q,"password":%q}`, a.link(t, email), password)).decode(t, http.StatusCreated, &who)
 	return who
+}
+
+// letters are the mails to an address that wait to be sent, the newest first: no mailer
+// runs here.
+func (a *api) letters(t testing.TB, email string) (texts []string) {
+	t.Helper()
+	type mail struct {
+		ID     string
+		Sealed []byte
+	}
+	var mails []mail
+	err := a.db.AsWorker(t.Context(), func(tx pgx.Tx) error {
+		rows, err := tx.Query(t.Context(), "SELECT id, sealed FROM mails WHERE recipient = $1 ORDER BY id DESC", email)
+		if err != nil {
+			return err
+		}
+		mails, err = pgx.CollectRows(rows, pgx.RowToStructByPos[mail])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mails {
+		text, err := a.secrets.Open(t.Context(), "mails", m.Sealed, []byte(m.ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	return texts
+}
+
+// link is the secret of the link in the newest mail to an address.
+func (a *api) link(t testing.TB, email string) string {
+	t.Helper()
+	all := a.letters(t, email)
+	if len(all) == 0 {
+		t.Fatalf("there is no mail to %s", email)
+	}
+	_, rest, found := strings.Cut(all[0], "#")
+	if !found {
+		t.Fatalf("the mail to %s has no link with a secret:\n%s", email, all[0])
+	}
+	return strings.Fields(rest)[0]
 }
 
 // member adds somebody to an organization, who is logged in there.

@@ -275,7 +275,7 @@ func TestPasswordsOfMany(t *testing.T) {
 	for i := range 10 {
 		path, body := "/v1/login", fmt.Sprintf(`{"email":"n%d@example.com","password":"a wrong password"}`, i)
 		if i%2 == 1 {
-			path, body = "/v1/signup", fmt.Sprintf(`{"email":"n%d@example.com","password":%q}`, i, password)
+			path, body = "/v1/signup", fmt.Sprintf(`{"email":"n%d@example.com"}`, i)
 		}
 		if got := a.do(t, "POST", path, body, from(flooder)...); (got.status == http.StatusTooManyRequests) != (i >= 6) {
 			t.Errorf("attempt %d: %d %s", i, got.status, got.body)

@@ -26,6 +26,7 @@ type attempts struct {
 	strange *throttle.Rates[account]
 	codes   *throttle.Rates[account]
 	homes   *throttle.Seen[pair]
+	letters *throttle.Rates[account]
 	hashing *throttle.Places[netip.Prefix]
 }
 
@@ -45,6 +46,7 @@ func newAttempts(l Limits) *attempts {
 		strange: throttle.NewRates[account](l.Strange, remembered),
 		codes:   throttle.NewRates[account](l.Codes, remembered),
 		homes:   throttle.NewSeen[pair](remembered),
+		letters: throttle.NewRates[account](l.Letters, remembered),
 		hashing: throttle.NewPlaces[netip.Prefix](l.Hashing),
 	}
 }
@@ -57,13 +59,34 @@ func (a *attempts) try(from netip.Prefix, now time.Time) error {
 	return nil
 }
 
-// signUp must be asked before a new password is hashed. Without an error, done must
-// be called afterwards.
-func (a *attempts) signUp(from netip.Prefix, now time.Time) (done func(), err error) {
+// letter must be asked before a mail is sent to an address of which nobody knows whose
+// it is.
+func (a *attempts) letter(from netip.Prefix, email string, now time.Time) error {
+	if err := a.try(from, now); err != nil {
+		return err
+	}
+	if left, ok := a.letters.Take(sha256.Sum256([]byte(email)), now); !ok {
+		return tooMany(left.Wait, "Too many mails were sent to this e-mail address: look there, also for spam.")
+	}
+	return nil
+}
+
+// link must be asked before a link of a mail is used and a new password is hashed.
+// Without an error, done must be called with whether the link was good.
+func (a *attempts) link(from netip.Prefix, now time.Time) (done func(good bool), err error) {
 	if err := a.try(from, now); err != nil {
 		return nil, err
 	}
-	return a.hash(from)
+	leave, err := a.hash(from)
+	if err != nil {
+		return nil, err
+	}
+	return func(good bool) {
+		leave()
+		if good {
+			a.from.Give(from, now)
+		}
+	}, nil
 }
 
 // outcome is what came of an attempt to log in.

@@ -41,6 +41,7 @@ var bodies = map[string]string{
 	"renamePasskey":         `{"name":"phone"}`,
 	"enableTOTP":            `{"code":"123456"}`,
 	"setAuthentication":     `{"jwt":[]}`,
+	"changePassword":        `{"password":"` + password + `","new_password":"` + password + `"}`, // the same: other routes ask for it
 }
 
 // ofNothing are about what a new person has not, or take what nobody can write down

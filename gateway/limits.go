@@ -29,6 +29,7 @@ type Limits struct {
 	Attempts Rate // from one address; default one in three seconds, 20 at once
 	Failures Rate // for one account from one address; default two in a minute, 10 at once
 	Strange  Rate // for one account from all addresses from which nobody has logged in to it; default one in 20 seconds, 50 at once
+	Letters  Rate // mails to one e-mail address, which anybody may ask for; default one in two minutes, 5 at once
 	Codes    Rate // of a second factor, for one account from anywhere, by who knows its password; default one in two minutes, 10 at once
 	Hashing  int  // waiting for their turn, shared out between addresses; default 32
 }
@@ -40,6 +41,7 @@ func (l Limits) withDefaults() Limits {
 	l.Attempts = cmp.Or(l.Attempts, Rate{PerSecond: 1. / 3, Burst: 20})
 	l.Failures = cmp.Or(l.Failures, Rate{PerSecond: 1. / 30, Burst: 10})
 	l.Strange = cmp.Or(l.Strange, Rate{PerSecond: 1. / 20, Burst: 50})
+	l.Letters = cmp.Or(l.Letters, Rate{PerSecond: 1. / 120, Burst: 5})
 	l.Codes = cmp.Or(l.Codes, Rate{PerSecond: 1. / 120, Burst: 10})
 	return l
 }

@@ -61,6 +61,9 @@ type schema struct {
 // public are the operations that need no token, and why.
 var public = map[string]string{
 	"signUp":                 "whoever signs up has none",
+	"verifySignUp":           "nor has whoever has read the mail; it has a secret",
+	"forgotPassword":         "whoever has forgotten the password cannot get one",
+	"resetPassword":          "nor has whoever has read the mail; it has a secret",
 	"logIn":                  "whoever logs in has none",
 	"beginPasskeyLogIn":      "whoever logs in has none",
 	"logInWithPasskey":       "whoever logs in has none",

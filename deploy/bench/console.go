@@ -33,7 +33,7 @@ func console(ctx context.Context, m *measurement) (err error) {
 		return err
 	}
 	const email, password = "bench@example.com", "measure twice, cut once"
-	person, err := i.Client.SignUp(ctx, email, password, "Bench")
+	person, err := i.SignUp(ctx, email, password, "Bench")
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
+	"github.com/marina-cloud/marina/deploy/accounts"
 	"github.com/marina-cloud/marina/deploy/client"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/rootsocket"
 )
 
 // adminEmail is the first account of an installation.
@@ -43,7 +46,7 @@ func (e *env) ensureAccount(ctx context.Context, h home.Home, api string) (accou
 		}
 	}
 	step := e.steps.Begin("Making the first account")
-	s, err := e.firstAccount(ctx, file, api)
+	s, err := e.firstAccount(ctx, h, file, api)
 	if err == nil {
 		err = e.writeLogin(login{Server: api, Token: s.Token.Secret, Email: s.Email})
 	}
@@ -55,9 +58,9 @@ func (e *env) ensureAccount(ctx context.Context, h home.Home, api string) (accou
 	return account{client: &client.Client{Server: api, Token: s.Token.Secret}, email: s.Email, passwordFile: file}, nil
 }
 
-// firstAccount signs up with a random password, which it writes down first: an
-// account whose password is lost would be of no use.
-func (e *env) firstAccount(ctx context.Context, file, api string) (client.Session, error) {
+// firstAccount makes an operator's account with a random password, which it writes down
+// first: an account whose password is lost would be of no use.
+func (e *env) firstAccount(ctx context.Context, h home.Home, file, api string) (client.Session, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		raw := make([]byte, 15)
@@ -68,14 +71,29 @@ func (e *env) firstAccount(ctx context.Context, file, api string) (client.Sessio
 	if err != nil {
 		return client.Session{}, fmt.Errorf("keep the first account's password: %w", err)
 	}
-	c := &client.Client{Server: api}
 	password := strings.TrimSpace(string(data))
-	s, err := c.SignUp(ctx, adminEmail, password, "Marina")
-	if client.IsCode(err, "email_taken") {
-		s, err = c.LogIn(ctx, adminEmail, password, "")
+	if err := addOperator(ctx, h, accounts.Operator{Email: adminEmail, Password: password, Organization: "Marina"}); err != nil {
+		return client.Session{}, fmt.Errorf("make the first account: %w", err)
 	}
+	s, err := (&client.Client{Server: api}).LogIn(ctx, adminEmail, password, "")
 	if client.IsCode(err, "bad_credentials") {
 		err = fmt.Errorf("%s does not hold the password of %s (%w): log in with `%s login`, then try again", file, adminEmail, err, e.marina())
 	}
 	return s, err
+}
+
+// addOperator asks the server, which answers by now, but perhaps not yet at every
+// socket of its own.
+func addOperator(ctx context.Context, h home.Home, o accounts.Operator) error {
+	for tries := 0; ; tries++ {
+		_, err := accounts.Client{Socket: h.Accounts()}.Add(ctx, o)
+		if !errors.Is(err, rootsocket.ErrNotRunning) || tries == 50 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

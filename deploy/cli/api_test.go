@@ -41,6 +41,7 @@ type api struct {
 const (
 	goodPassword = "correct horse"
 	goodToken    = "mrn_secret"
+	goodLink     = "marina_link"
 )
 
 func newAPI(t *testing.T) *api {
@@ -57,7 +58,7 @@ func newAPI(t *testing.T) *api {
 				problem(w, 503, "database_unavailable", "The database does not answer. Try again in a moment.")
 				return
 			}
-			open := r.URL.Path == "/v1/signup" || r.URL.Path == "/v1/login" || r.URL.Path == "/v1/options"
+			open := strings.HasPrefix(r.URL.Path, "/v1/signup") || strings.HasPrefix(r.URL.Path, "/v1/password") || r.URL.Path == "/v1/login" || r.URL.Path == "/v1/options"
 			if !open && r.Header.Get("Authorization") != "Bearer "+goodToken {
 				problem(w, 401, "bad_token", "The token is unknown, revoked or past its time. Log in to get a new one.")
 				return
@@ -65,7 +66,23 @@ func newAPI(t *testing.T) *api {
 			h(w, r)
 		})
 	}
-	handle("POST /v1/signup", a.session)
+	mailed := func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 202, map[string]string{"email": "ada@example.com"})
+	}
+	handle("POST /v1/signup", mailed)
+	handle("POST /v1/signup/verify", a.session)
+	handle("POST /v1/password/forgot", mailed)
+	changed := func(w http.ResponseWriter, r *http.Request) {
+		var in struct{ Secret, Password string }
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		if in.Secret != goodLink && in.Password != goodPassword {
+			problem(w, 422, "link_not_good", "This link is not good any more.")
+			return
+		}
+		w.WriteHeader(204)
+	}
+	handle("POST /v1/password/reset", changed)
+	handle("POST /v1/account/password", changed)
 	handle("POST /v1/login", a.session)
 	handle("GET /v1/options", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"versions":[{"version":"1.37","kubernetes_version":"v1.37.2","default":true}],"sizes":[{"name":"small"},{"name":"large"}],"max_pool_count":100}`)
@@ -162,7 +179,7 @@ func newAPI(t *testing.T) *api {
 }
 
 func (a *api) session(w http.ResponseWriter, r *http.Request) {
-	var in struct{ Email, Password, Organization, Code string }
+	var in struct{ Email, Password, Organization, Code, Secret string }
 	_ = json.NewDecoder(r.Body).Decode(&in)
 	switch {
 	case in.Password != goodPassword && strings.HasSuffix(r.URL.Path, "login"):
@@ -171,8 +188,8 @@ func (a *api) session(w http.ResponseWriter, r *http.Request) {
 		problem(w, 401, "second_factor_needed", "The account has a second factor: send the code that your authenticator shows, or a recovery code.")
 	case in.Email == "careful@example.com" && in.Code != "123456":
 		problem(w, 401, "bad_code", "The code is wrong, or was used before. Wait for the next one, or use a recovery code.")
-	case in.Email == "taken@example.com" && strings.HasSuffix(r.URL.Path, "signup"):
-		problem(w, 409, "email_taken", "There is an account with this e-mail address already. Log in instead.")
+	case in.Secret != goodLink && strings.HasSuffix(r.URL.Path, "verify"):
+		problem(w, 422, "link_not_good", "This link is not good any more. Ask for a new one.")
 	default:
 		answer(w, 201, map[string]any{
 			"user_id": "usr-1", "email": in.Email, "organization_id": "org-1", "organization": "Analytical Engines",

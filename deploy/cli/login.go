@@ -9,40 +9,6 @@ import (
 	"github.com/marina-cloud/marina/deploy/client"
 )
 
-func (e *env) signupCommand() *cobra.Command {
-	var email, organization string
-	c := &cobra.Command{
-		Use:   "signup",
-		Short: "Create an account and an organization, and log in",
-		Long:  "Create an account and an organization, and log in. The password is asked for, or read from\nthe first line of the standard input.",
-		Example: `  marina signup --email ada@example.com
-  marina signup --email ada@example.com --organization "Analytical Engines" <password.txt`,
-		Args: takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := e.anonymous()
-			if err != nil {
-				return err
-			}
-			p := e.prompt(cmd)
-			if email, err = p.email(email); err != nil {
-				return err
-			}
-			password, err := p.newPassword()
-			if err != nil {
-				return err
-			}
-			s, err := api.SignUp(cmd.Context(), email, password, organization)
-			if err != nil {
-				return err
-			}
-			return e.loggedIn(api.Server, s)
-		},
-	}
-	c.Flags().StringVar(&email, "email", "", "e-mail `address` (asked for when absent)")
-	c.Flags().StringVar(&organization, "organization", "", "`name` of the new organization (default: the e-mail address)")
-	return c
-}
-
 func (e *env) loginCommand() *cobra.Command {
 	var email string
 	c := &cobra.Command{

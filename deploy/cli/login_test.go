@@ -43,16 +43,32 @@ func TestSignUp(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	p := somebody(t, a)
-	r := p.types(t, "a new password\n", "--server", a.URL, "--json", "signup", "--email", "ada@example.com", "--organization", "Analytical Engines")
+	r := p.types(t, "", "--server", a.URL, "signup", "--email", "ada@example.com")
+	says(t, "signup", r.out, "Look at your mail: there is a link for ada@example.com.", p.home+" verify")
+	r = p.types(t, "http://localhost:8080/verify#"+goodLink+"\na new password\n", "--server", a.URL, "--json", "verify", "--organization", "Analytical Engines")
 	var s struct {
-		Email string         `json:"email"`
 		Token map[string]any `json:"token"`
 	}
-	if err := json.Unmarshal([]byte(r.out), &s); err != nil || s.Email != "ada@example.com" || s.Token["id"] != "tok-1" || s.Token["secret"] != nil {
-		t.Errorf("signup: %+v, %v", r, err)
+	if err := json.Unmarshal([]byte(r.out), &s); err != nil || s.Token["id"] != "tok-1" || s.Token["secret"] != nil {
+		t.Errorf("verify: %+v, %v", r, err)
 	}
-	r = p.types(t, "a new password\n", "signup", "--email", "taken@example.com")
-	says(t, "signup with an address that is taken", r.errs, "There is an account with this e-mail address already.", "Try `marina --home "+p.home+" login`.")
+	r = p.types(t, "http://localhost:8080/verify#marina_other\na new password\n", "verify")
+	says(t, "verify with a link that is not good", r.errs, "This link is not good any more.")
+}
+
+func TestPassword(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	p := somebody(t, a)
+	p.types(t, goodPassword+"\n", "--server", a.URL, "login", "--email", "ada@example.com")
+	r := p.types(t, goodPassword+"\na new password\n", "password", "change")
+	says(t, "password change", r.out, "The password is changed.")
+	r = p.types(t, "", "password", "forgot", "--email", "ada@example.com")
+	says(t, "password forgot", r.out, "Look at your mail: there is a link for ada@example.com.", " password reset")
+	r = p.types(t, "https://marina.example.com/reset#"+goodLink+"\na new password\n", "password", "reset")
+	says(t, "password reset", r.out, "all your sessions have ended. Next: marina --home "+p.home+" login")
+	r = p.types(t, "marina_other\na new password\n", "password", "reset")
+	says(t, "password reset with a link that is not good", r.errs, "This link is not good any more.")
 }
 
 func TestLogInGoesWrong(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/marina-cloud/marina/deploy/secrets"
 	"github.com/marina-cloud/marina/internal/home"
+	"github.com/marina-cloud/marina/internal/rootsocket"
 	"github.com/marina-cloud/marina/internal/seal"
 )
 
@@ -111,7 +112,7 @@ func (e *env) secretsClient() (secrets.Client, error) {
 }
 
 func (e *env) explainSecrets(err error) error {
-	if errors.Is(err, secrets.ErrNotRunning) {
+	if errors.Is(err, rootsocket.ErrNotRunning) {
 		return fmt.Errorf("marina does not run: start it with `%s up`, and with the --vault- flags if Vault is concerned", e.marina())
 	}
 	return err

@@ -79,7 +79,11 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		in, out      any // nil: none
 		page         bool
 	}{
-		{method: "post", path: "/v1/signup", out: client.Session{}},
+		{method: "post", path: "/v1/signup"},
+		{method: "post", path: "/v1/signup/verify", out: client.Session{}},
+		{method: "post", path: "/v1/password/forgot"},
+		{method: "post", path: "/v1/password/reset"},
+		{method: "post", path: "/v1/account/password"},
 		{method: "post", path: "/v1/login", out: client.Session{}},
 		{method: "get", path: "/v1/account"},
 		{method: "get", path: "/v1/options", out: client.Options{}},

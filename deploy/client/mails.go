@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -37,4 +38,17 @@ func (c *Client) Mails(ctx context.Context, to string) ([]Mail, error) {
 // Mail returns a mail, with its text where the installation keeps mails.
 func (c *Client) Mail(ctx context.Context, id string) (m Mail, err error) {
 	return m, c.Do(ctx, http.MethodGet, "/v1/operator/mails/"+url.PathEscape(id), nil, &m)
+}
+
+// LinkSecret finds the secret in the text of a mail, or in a link of one; it returns
+// what it is given when there is no link.
+func LinkSecret(text string) string {
+	_, secret, found := strings.Cut(text, "#")
+	if !found {
+		return strings.TrimSpace(text)
+	}
+	if fields := strings.Fields(secret); len(fields) > 0 {
+		return fields[0]
+	}
+	return ""
 }

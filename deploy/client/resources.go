@@ -127,15 +127,6 @@ func (c *Client) Options(ctx context.Context) (o Options, err error) {
 	return o, c.Do(ctx, http.MethodGet, "/v1/options", nil, &o)
 }
 
-// SignUp makes an account and an organization.
-func (c *Client) SignUp(ctx context.Context, email, password, organization string) (s Session, err error) {
-	in := map[string]string{"email": email, "password": password}
-	if organization != "" {
-		in["organization"] = organization
-	}
-	return s, c.Do(ctx, http.MethodPost, "/v1/signup", in, &s)
-}
-
 // LogIn gets a token for an account. Without a code, an account with a second factor
 // answers with the problem second_factor_needed.
 func (c *Client) LogIn(ctx context.Context, email, password, code string) (s Session, err error) {

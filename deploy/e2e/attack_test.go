@@ -227,12 +227,13 @@ var bodies = map[string]string{
 	"enableTOTP":            `{"code":"123456"}`,
 	"addPasskey":            `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
 	"renamePasskey":         `{"name":"phone"}`,
+	"changePassword":        `{"password":"correct horse battery","new_password":"correct horse battery"}`,
 }
 
 // TestEveryRoute walks all that the API describes, on the real thing: nobody gets in,
 // and to another organization what is there looks like what is not.
 func TestEveryRoute(t *testing.T) {
-	s, err := (&client.Client{Server: marina.API}).SignUp(t.Context(), "walker@example.com", "correct horse battery", "")
+	s, err := marina.SignUp(t.Context(), "walker@example.com", "correct horse battery", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -298,7 +298,7 @@ spec:
 // is refused machines that would share a kernel with it.
 func TestStranger(t *testing.T) {
 	ctx := t.Context()
-	s, err := (&client.Client{Server: marina.API}).SignUp(ctx, "stranger@example.com", "correct horse battery", "")
+	s, err := marina.SignUp(ctx, "stranger@example.com", "correct horse battery", "")
 	if err != nil {
 		t.Fatal(err)
 	}

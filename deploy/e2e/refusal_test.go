@@ -21,16 +21,17 @@ func TestRefusals(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a name that is no DNS label":  {[]string{"clusters", "create", "No Label"}, "name: must"},
-		"an unknown version":           {[]string{"clusters", "create", "x", "--version", "1.2"}, "version: is not offered; choose one of 1.37"},
-		"a duplicate name":             {[]string{"clusters", "create", "demo"}, "Choose another name"},
-		"several wrong fields":         {[]string{"clusters", "create", "x", "--pod-cidr", "10.0.0.0/99", "--service-cidr", "8.8.8.0/24"}, "service_cidr: must lie in a private range"},
-		"a count below zero":           {[]string{"pools", "create", "demo", "x", "--count", "-1"}, "count: expected number >= 0"},
-		"a count over quota":           {[]string{"pools", "create", "demo", "x", "--count", "99"}, "quota"},
-		"an unknown size":              {[]string{"pools", "create", "demo", "x", "--size", "huge"}, "size: must be one of small"},
-		"an unknown cluster":           {[]string{"nodes", "list", "nowhere"}, "marina clusters list"},
-		"a forbidden label":            {[]string{"pools", "create", "demo", "x", "--label", "kubernetes.io/x=y"}, "labels[kubernetes.io/x]"},
-		"an account that exists twice": {[]string{"signup", "--email", "admin@marina.local"}, "Log in instead"},
+		"a name that is no DNS label": {[]string{"clusters", "create", "No Label"}, "name: must"},
+		"an unknown version":          {[]string{"clusters", "create", "x", "--version", "1.2"}, "version: is not offered; choose one of 1.37"},
+		"a duplicate name":            {[]string{"clusters", "create", "demo"}, "Choose another name"},
+		"several wrong fields":        {[]string{"clusters", "create", "x", "--pod-cidr", "10.0.0.0/99", "--service-cidr", "8.8.8.0/24"}, "service_cidr: must lie in a private range"},
+		"a count below zero":          {[]string{"pools", "create", "demo", "x", "--count", "-1"}, "count: expected number >= 0"},
+		"a count over quota":          {[]string{"pools", "create", "demo", "x", "--count", "99"}, "quota"},
+		"an unknown size":             {[]string{"pools", "create", "demo", "x", "--size", "huge"}, "size: must be one of small"},
+		"an unknown cluster":          {[]string{"nodes", "list", "nowhere"}, "marina clusters list"},
+		"a forbidden label":           {[]string{"pools", "create", "demo", "x", "--label", "kubernetes.io/x=y"}, "labels[kubernetes.io/x]"},
+		"an address that is none":     {[]string{"signup", "--email", "admin"}, "email: must be an e-mail address"},
+		"a link that is not good":     {[]string{"verify"}, "Ask for a new one"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, err := marina.RunWith(t.Context(), strings.NewReader("correct horse battery\n"), tc.args...)

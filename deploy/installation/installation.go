@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/marina-cloud/marina/deploy/artifacts"
 	"github.com/marina-cloud/marina/deploy/client"
@@ -120,6 +121,38 @@ func (i *Installation) RunWith(ctx context.Context, in io.Reader, args ...string
 		return out.Bytes(), fmt.Errorf("marina %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
 	}
 	return out.Bytes(), nil
+}
+
+// SignUp makes an account, whose mail it reads as the operator.
+func (i *Installation) SignUp(ctx context.Context, email, password, organization string) (s client.Session, err error) {
+	someone := &client.Client{Server: i.API}
+	if err := someone.SignUp(ctx, email); err != nil {
+		return s, err
+	}
+	text, err := i.mailTo(ctx, email)
+	if err != nil {
+		return s, err
+	}
+	return someone.Verify(ctx, client.LinkSecret(text), password, organization)
+}
+
+// mailTo waits until the last mail to an address has arrived, and returns its text.
+func (i *Installation) mailTo(ctx context.Context, email string) (string, error) {
+	for {
+		all, err := i.Client.Mails(ctx, email)
+		if err != nil {
+			return "", err
+		}
+		if len(all) > 0 && all[0].State == "sent" {
+			m, err := i.Client.Mail(ctx, all[0].ID)
+			return m.Text, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("wait for a mail to %s: %w", email, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // KubeconfigFile fetches a kubeconfig for a cluster into the home and returns its

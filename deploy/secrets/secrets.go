@@ -7,19 +7,13 @@
 package secrets
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/http"
-	"strings"
-	"syscall"
-	"time"
 
+	"github.com/marina-cloud/marina/internal/rootsocket"
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/seal/vault"
 )
@@ -66,13 +60,8 @@ func Handler(store Store, look func() *vault.State) http.Handler {
 	return mux
 }
 
-// ErrNotRunning says that no server is there to ask.
-var ErrNotRunning = errors.New("no server answers")
-
 // Client asks the server at a socket.
 type Client struct{ Socket string }
-
-const limit = 30 * time.Second // of one request; Vault may be slow to say that it is away
 
 // Status says how the secret store is.
 func (c Client) Status(ctx context.Context) (Status, error) {
@@ -90,39 +79,8 @@ func (c Client) Rewrap(ctx context.Context) (Status, error) {
 }
 
 func (c Client) ask(ctx context.Context, method, path string, body any) (s Status, err error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	data, err := json.Marshal(body)
-	if err != nil {
-		return s, err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://marina"+path, bytes.NewReader(data))
-	if err != nil {
-		return s, err
-	}
-	h := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", c.Socket)
-		},
-	}}
-	resp, err := h.Do(req)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return s, ErrNotRunning
-	}
-	if err != nil {
-		return s, fmt.Errorf("ask the server about its secret store: %w", err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return s, fmt.Errorf("ask the server about its secret store: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return s, errors.New(strings.TrimSpace(string(text)))
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("read what the server says about its secret store: %w", err)
+	if err = rootsocket.Ask(ctx, c.Socket, method, path, body, &s); err != nil {
+		return s, fmt.Errorf("the secret store: %w", err)
 	}
 	return s, nil
 }

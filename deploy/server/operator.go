@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +18,7 @@ import (
 	"github.com/marina-cloud/marina/internal/bus"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/metrics"
+	"github.com/marina-cloud/marina/internal/rootsocket"
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/migrations/pg"
 )
@@ -103,23 +103,15 @@ func operatorListeners(ctx context.Context, c Config) (all []net.Listener, err e
 			}
 		}
 	}()
-	var listen net.ListenConfig
-	socket := c.Home.Operator()
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("remove the old socket for the operator: %w", err)
-	}
-	ln, err := listen.Listen(ctx, "unix", socket)
+	ln, err := rootsocket.Listen(c.Home.Operator())
 	if err != nil {
-		return nil, fmt.Errorf("listen for the operator: %w", err)
+		return nil, err
 	}
 	all = append(all, ln)
-	if err := os.Chmod(socket, 0o600); err != nil {
-		return all, fmt.Errorf("close the operator's socket to others: %w", err)
-	}
 	if c.Metrics == "" {
 		return all, nil
 	}
-	if ln, err = listen.Listen(ctx, "tcp", c.Metrics); err != nil {
+	if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Metrics); err != nil {
 		return all, fmt.Errorf("listen for metrics: %w", err)
 	}
 	return append(all, ln), nil

@@ -3,16 +3,13 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/marina-cloud/marina/deploy/secrets"
+	"github.com/marina-cloud/marina/internal/rootsocket"
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/seal/vault"
 	"github.com/marina-cloud/marina/migrations/pg"
@@ -41,15 +38,9 @@ func openSecrets(ctx context.Context, c Config, db *pg.DB) (s secretStore, err e
 
 // run keeps the secret store going and answers operators, until ctx ends.
 func (s secretStore) run(ctx context.Context) error {
-	if err := os.Remove(s.socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("listen for operators: %w", err)
-	}
-	ln, err := net.Listen("unix", s.socket)
+	ln, err := rootsocket.Listen(s.socket)
 	if err != nil {
-		return fmt.Errorf("listen for operators: %w", err)
-	}
-	if err := os.Chmod(s.socket, 0o600); err != nil {
-		return errors.Join(fmt.Errorf("close the socket to others: %w", err), ln.Close())
+		return err
 	}
 	look := func() *vault.State { return nil }
 	group, ctx := errgroup.WithContext(ctx)

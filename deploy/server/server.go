@@ -221,6 +221,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	group.Go(supervised(running, "control planes", planes.Run))
 	group.Go(supervised(running, "nodes", nodes.Run))
 	group.Go(supervised(running, "mails", mails.Run))
+	group.Go(supervised(running, "operators' accounts", func(ctx context.Context) error { return serveAccounts(ctx, c, db) }))
 	group.Go(supervised(running, "router's keeper", router.Keep))
 	group.Go(supervised(running, "API", func(ctx context.Context) error { return serveHTTP(ctx, api, gateway.ShareConnections(ln)) }))
 	if err := host.Record(host.ServerFile(c.Home), url); err != nil {

@@ -152,6 +152,8 @@ var (
 	ErrBadToken       = fault.New(fault.Unauthorized, "bad_token", "The token or session is unknown, ended or past its time. Log in to get a new one.")
 	ErrNoToken        = fault.New(fault.NotFound, "token_not_found", "There is no such token.")
 	ErrNoSession      = fault.New(fault.NotFound, "session_not_found", "There is no such session.")
+	ErrBadLink        = fault.New(fault.Invalid, "link_not_good", "This link is not good any more: it was used, its time is over, or a part of it is missing. Ask for a new one.")
+	ErrWrongPassword  = fault.New(fault.Invalid, "wrong_password", "That is not your present password.")
 	ErrNoMail         = fault.New(fault.NotFound, "mail_not_found", "There is no such mail.")
 	ErrNoOrganization = fault.New(fault.NotFound, "organization_not_found", "There is no such organization.")
 	ErrNoMember       = fault.New(fault.NotFound, "member_not_found", "The organization has no such member.")
@@ -178,18 +180,28 @@ const MaxOrganizations = 20
 // MaxName is how many characters the name of an organization or a token may have.
 const MaxName = 100
 
-// CheckSignUp returns every wrong field of a sign-up.
-func CheckSignUp(email, password, organization string) []fault.Field {
-	var wrong []fault.Field
+// CheckEmail returns what is wrong with an e-mail address.
+func CheckEmail(email string) []fault.Field {
 	// ASCII alone: letters that look alike, or that two programs put in lower case
 	// differently, would make two accounts of one address.
 	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > 254 || strings.ContainsFunc(email, notASCII) {
-		wrong = append(wrong, fault.Field{Name: "email", Reason: "must be an e-mail address, such as ada@example.com"})
+		return []fault.Field{{Name: "email", Reason: "must be an e-mail address, such as ada@example.com"}}
 	}
+	return nil
+}
+
+// CheckPassword returns what is wrong with a new password, in a field with this name.
+func CheckPassword(field, password string) []fault.Field {
 	// NIST SP 800-63B: length is what counts, and a limit keeps hashing cheap.
 	if n := utf8.RuneCountInString(password); n < 12 || n > 200 {
-		wrong = append(wrong, fault.Field{Name: "password", Reason: "must have 12 to 200 characters"})
+		return []fault.Field{{Name: field, Reason: "must have 12 to 200 characters"}}
 	}
+	return nil
+}
+
+// CheckNewPerson returns every wrong field of somebody who begins.
+func CheckNewPerson(password, name, organization string) []fault.Field {
+	wrong := append(CheckPassword("password", password), CheckPersonName(name)...)
 	if utf8.RuneCountInString(organization) > MaxName || strings.ContainsFunc(organization, unicode.IsControl) {
 		wrong = append(wrong, fault.Field{Name: "organization", Reason: "must have at most 100 characters, on one line"})
 	}

@@ -66,27 +66,42 @@ func names(wrong []fault.Field) string {
 	return strings.Join(names, " ")
 }
 
-func TestCheckSignUp(t *testing.T) {
+func TestCheckEmail(t *testing.T) {
 	t.Parallel()
-	const email, password = "ada@example.com", "correct horse battery"
-	for _, tc := range []struct{ email, password, organization, want, why string }{
-		{email, password, "", "", "the organization may be left out"},
-		{email, strings.Repeat("ä", 12), strings.Repeat("ä", 100), "", "characters count, not bytes"},
-		{"ada+marina@example.com", password, "Ada & Söhne", "", "names are in any script"},
-		{"no address", "short", strings.Repeat("x", 101), "email password organization", "every wrong field is named"},
-		{"Ada <ada@example.com>", password, "", "email", "a name is not a part of the address"},
-		{" ada@example.com", password, "", "email", "nor are blanks"},
-		{"ädä@example.com", password, "", "email", "two letters may look the same"},
-		{"ada@exämple.com", password, "", "email", "in the domain, too"},
-		{"ada\x00@example.com", password, "", "email", "Postgres refuses NUL"},
-		{strings.Repeat("a", 243) + "@example.com", password, "", "email", "RFC 5321 allows 254 characters"},
-		{email, strings.Repeat("x", 11), "", "password", "too short"},
-		{email, strings.Repeat("x", 201), "", "password", "too long to hash cheaply"},
-		{email, password, "a\x00b", "organization", "Postgres refuses NUL"},
-		{email, password, "a\nb", "organization", "a name is one line"},
+	for _, tc := range []struct{ email, want, why string }{
+		{"ada@example.com", "", ""},
+		{"ada+marina@example.com", "", "a part behind a plus is the address's own"},
+		{"", "email", "none"},
+		{"no address", "email", ""},
+		{"Ada <ada@example.com>", "email", "a name is not a part of the address"},
+		{" ada@example.com", "email", "nor are blanks"},
+		{"ädä@example.com", "email", "two letters may look the same"},
+		{"ada@exämple.com", "email", "in the domain, too"},
+		{"ada\x00@example.com", "email", "Postgres refuses NUL"},
+		{"ada@example.com\r\nBcc: eve@example.com", "email", "a line of its own in a mail"},
+		{strings.Repeat("a", 243) + "@example.com", "email", "RFC 5321 allows 254 characters"},
 	} {
-		if got := names(identity.CheckSignUp(tc.email, tc.password, tc.organization)); got != tc.want {
-			t.Errorf("CheckSignUp(%q, %d characters, %q): %q, want %q: %s", tc.email, len(tc.password), tc.organization, got, tc.want, tc.why)
+		if got := names(identity.CheckEmail(tc.email)); got != tc.want {
+			t.Errorf("CheckEmail(%q): %q, want %q: %s", tc.email, got, tc.want, tc.why)
+		}
+	}
+}
+
+func TestCheckNewPerson(t *testing.T) {
+	t.Parallel()
+	const password = "correct horse battery"
+	for _, tc := range []struct{ password, name, organization, want, why string }{
+		{password, "", "", "", "both names may be left out"},
+		{strings.Repeat("ä", 12), "Ada", strings.Repeat("ä", 100), "", "characters count, not bytes"},
+		{password, "Ada Lovelace", "Ada & Söhne", "", "names are in any script"},
+		{"short", "a\nb", strings.Repeat("x", 101), "password name organization", "every wrong field is named"},
+		{strings.Repeat("x", 11), "", "", "password", "too short"},
+		{strings.Repeat("x", 201), "", "", "password", "too long to hash cheaply"},
+		{password, "", "a\x00b", "organization", "Postgres refuses NUL"},
+		{password, "", "a\nb", "organization", "a name is one line"},
+	} {
+		if got := names(identity.CheckNewPerson(tc.password, tc.name, tc.organization)); got != tc.want {
+			t.Errorf("CheckNewPerson(%d characters, %q, %q): %q, want %q: %s", len(tc.password), tc.name, tc.organization, got, tc.want, tc.why)
 		}
 	}
 }

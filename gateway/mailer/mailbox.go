@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
-	"os"
 	"strings"
 
 	"github.com/emersion/go-smtp"
@@ -35,21 +33,6 @@ type mailbox struct {
 }
 
 func newMailbox(mails keeper, log *slog.Logger) *mailbox { return &mailbox{mails, log} }
-
-// listen opens a mailbox's socket, to this user alone.
-func listen(socket string) (net.Listener, error) {
-	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("remove the old socket for mails: %w", err)
-	}
-	ln, err := net.Listen("unix", socket)
-	if err != nil {
-		return nil, fmt.Errorf("listen for mails: %w", err)
-	}
-	if err := os.Chmod(socket, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("close the socket for mails to others: %w", err), ln.Close())
-	}
-	return ln, nil
-}
 
 // serve takes mails until ctx ends.
 func (b *mailbox) serve(ctx context.Context, ln net.Listener) error {

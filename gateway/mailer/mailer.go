@@ -12,6 +12,7 @@ import (
 
 	"github.com/marina-cloud/marina/gateway/internal/postgres"
 	"github.com/marina-cloud/marina/internal/metrics"
+	"github.com/marina-cloud/marina/internal/rootsocket"
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/migrations/pg"
 )
@@ -61,7 +62,7 @@ func New(d Deps) (*Mailer, error) {
 func (m *Mailer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if !m.Enabled() {
-		box, err := listen(m.Socket)
+		box, err := rootsocket.Listen(m.Socket)
 		if err != nil {
 			return err
 		}

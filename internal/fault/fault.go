@@ -9,6 +9,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -56,6 +57,13 @@ func (e *Error) Because(cause error) *Error {
 func (e *Error) Saying(format string, args ...any) *Error {
 	c := *e
 	c.Msg = fmt.Sprintf(format, args...)
+	return &c
+}
+
+// With returns a copy of e that names a wrong field.
+func (e *Error) With(field, reason string) *Error {
+	c := *e
+	c.Fields = append(slices.Clone(e.Fields), Field{field, reason})
 	return &c
 }
 

@@ -139,6 +139,9 @@ func (h Home) SecretsControl() string { return filepath.Join(h.Run(), "secrets.s
 // other server is named; open to root alone.
 func (h Home) Mailbox() string { return filepath.Join(h.Run(), "mailbox.sock") }
 
+// Accounts is where the server makes accounts of operators; open to root alone.
+func (h Home) Accounts() string { return filepath.Join(h.Run(), "accounts.sock") }
+
 // RouterHandover is where the router that serves gives its sockets to a successor.
 func (h Home) RouterHandover() string { return filepath.Join(h.Router(), "handover.sock") }
 

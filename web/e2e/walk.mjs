@@ -2,8 +2,10 @@
 //
 //   node walk.mjs URL DIRECTORY
 //
-// It prints a line of JSON for each step, {step, error?}, and leaves pictures of every
+// A token of the installation's operator comes as JSON on standard input, {operator}: the
+// walk reads its mails there. It prints a line of JSON for each step, {step, error?}, and leaves pictures of every
 // page in the directory. Chapters stand on one another: what one leaves, the next finds.
+import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
@@ -12,14 +14,17 @@ import { cluster } from "./chapters/cluster.mjs";
 import { create } from "./chapters/create.mjs";
 import { door } from "./chapters/door.mjs";
 import { leave } from "./chapters/leave.mjs";
+import { password } from "./chapters/password.mjs";
 import { pools } from "./chapters/pools.mjs";
 import { profile } from "./chapters/profile.mjs";
 import { remove } from "./chapters/delete.mjs";
 import { terminal } from "./chapters/terminal.mjs";
 import { tokens } from "./chapters/tokens.mjs";
 import { workloads } from "./chapters/workloads.mjs";
+import { mailbox } from "./mail.mjs";
 
 const [url, dir] = process.argv.slice(2);
+const { operator } = JSON.parse(readFileSync(0, "utf8"));
 await mkdir(dir, { recursive: true });
 
 const person = { email: "ada@example.com", password: "the engine weaves patterns" };
@@ -56,6 +61,6 @@ await withBrowser(async (browser) => {
   const heading = (name) => page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
-  const walk = { browser, page, url, dir, person, surprises, step, button, heading, tab };
-  for (const chapter of [door, create, cluster, terminal, workloads, pools, tokens, profile, remove, leave]) await chapter(walk);
+  const walk = { browser, page, url, dir, person, link: mailbox(url, operator), surprises, step, button, heading, tab };
+  for (const chapter of [door, create, cluster, terminal, workloads, pools, tokens, profile, password, remove, leave]) await chapter(walk);
 });

@@ -23,6 +23,10 @@ const door = (search: Record<string, unknown>): { next?: string } => {
 };
 const login = createRoute({ getParentRoute: () => root, path: "/login", component: LogIn, validateSearch: door });
 const signup = createRoute({ getParentRoute: () => root, path: "/signup", component: SignUp, validateSearch: door });
+// Where links of mails lead, with a secret in the fragment.
+const verify = createRoute({ getParentRoute: () => root, path: "/verify", component: lazyRouteComponent(() => import("./account/Verify"), "Verify") });
+const forgot = createRoute({ getParentRoute: () => root, path: "/forgot", component: lazyRouteComponent(() => import("./account/Forgot"), "Forgot") });
+const resetPassword = createRoute({ getParentRoute: () => root, path: "/reset", component: lazyRouteComponent(() => import("./account/Reset"), "Reset") });
 
 // Everything below asks who is there first, and sends strangers to log in.
 const inside = createRoute({
@@ -145,7 +149,7 @@ const operator = [installation, allOrganizations, allClusters, allNodes] as cons
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    login, signup,
+    login, signup, verify, forgot, resetPassword,
     inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, danger]), tokens, profile, ...operator]),
   ]),
   defaultPreload: "intent",

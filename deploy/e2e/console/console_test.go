@@ -4,6 +4,7 @@ package console_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -46,7 +47,11 @@ func TestConsole(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, "node", "e2e/walk.mjs", i.API, dir)
-	cmd.Dir, cmd.Stderr = filepath.Join(root, "web"), os.Stderr
+	operator, err := json.Marshal(map[string]string{"operator": i.Client.Token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Dir, cmd.Stdin, cmd.Stderr = filepath.Join(root, "web"), bytes.NewReader(operator), os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it takes its browser along
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.StdoutPipe()

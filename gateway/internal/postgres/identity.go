@@ -38,17 +38,6 @@ func addPerson(ctx context.Context, tx pgx.Tx, u identity.User, passwordHash, or
 	return audit(ctx, tx, By{u.Organization, string(u.ID), address}, "organization.create", string(u.Organization), map[string]any{"name": organization})
 }
 
-// SignUp adds an organization, its first person and a session, or nothing. It
-// returns identity.ErrEmailTaken when the address has an account.
-func (s *Identity) SignUp(ctx context.Context, u identity.User, passwordHash, organization string, session identity.Session, secretHash []byte) error {
-	return s.DB.AsLogin(ctx, func(tx pgx.Tx) error {
-		if err := addPerson(ctx, tx, u, passwordHash, organization, session.Address); err != nil {
-			return err
-		}
-		return addSession(ctx, tx, session, secretHash)
-	})
-}
-
 // AddOperator adds a person who runs the installation, with an organization. It
 // returns identity.ErrEmailTaken when the address has an account.
 func (s *Identity) AddOperator(ctx context.Context, u identity.User, passwordHash, organization string) error {

@@ -14,12 +14,14 @@ import (
 // LogIn adds a session for a person who proved who they are. Where the request came
 // with another session's secret, that one ends: a browser has one.
 func (s *Identity) LogIn(ctx context.Context, session identity.Session, secretHash, before []byte) error {
-	return s.DB.AsLogin(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "DELETE FROM sessions WHERE hash = $1", before); err != nil {
-			return fmt.Errorf("end the session before: %w", err)
-		}
-		return addSession(ctx, tx, session, secretHash)
-	})
+	return s.DB.AsLogin(ctx, func(tx pgx.Tx) error { return logIn(ctx, tx, session, secretHash, before) })
+}
+
+func logIn(ctx context.Context, tx pgx.Tx, session identity.Session, secretHash, before []byte) error {
+	if _, err := tx.Exec(ctx, "DELETE FROM sessions WHERE hash = $1", before); err != nil {
+		return fmt.Errorf("end the session before: %w", err)
+	}
+	return addSession(ctx, tx, session, secretHash)
 }
 
 // addSession adds a session, which begins in the organization that the person chose

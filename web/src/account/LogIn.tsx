@@ -37,6 +37,7 @@ export function LogIn() {
           <TextInput label="E-mail address" type="email" autoComplete="username" autoFocus value={email} onChange={(e) => setEmail(e.target.value)} error={wrong.email} />
           <PasswordInput label="Password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} error={wrong.password} />
           <Button type="submit" loading={enter.isPending} fullWidth>Log in</Button>
+          <TextLink to="/forgot" ta="center">Forgot your password?</TextLink>
         </Stack>
       </form>
     </Door>

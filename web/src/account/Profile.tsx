@@ -9,6 +9,7 @@ import { Failure } from "../parts/Failure";
 import { Page, Panel } from "../parts/Page";
 import { Wide } from "../parts/Wide";
 import { date, dateAndTime } from "../words/time";
+import { ChangePassword } from "./ChangePassword";
 import { deviceInWords } from "./device";
 
 export function Profile() {
@@ -16,6 +17,7 @@ export function Profile() {
     <Page title="Profile">
       <Stack gap="lg">
         <Panel title="You"><Name /></Panel>
+        <Panel title="Password"><ChangePassword /></Panel>
         <Panel title="Where you are logged in" flush><Sessions /></Panel>
       </Stack>
     </Page>

@@ -1,44 +1,40 @@
-import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi, useRouter } from "@tanstack/react-router";
+import { Button, Stack, TextInput } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 
 import { wrongFields } from "../api/problem";
 import { Failure } from "../parts/Failure";
 import { TextLink } from "../parts/Link";
 import { Door } from "./Door";
+import { LookAtYourMail } from "./LookAtYourMail";
 import { signUp } from "./session";
 
 const route = getRouteApi("/signup");
 
 export function SignUp() {
   const { next } = route.useSearch();
-  const router = useRouter();
-  const queries = useQueryClient();
   const [email, setEmail] = useState("");
-  const [password, setPassword] = useState("");
-  const [organization, setOrganization] = useState("");
-  const join = useMutation({
-    mutationFn: signUp,
-    onSuccess: async () => {
-      queries.clear();
-      await router.navigate({ href: next ?? "/" });
-    },
-  });
-  const wrong = wrongFields(join.error);
+  const ask = useMutation({ mutationFn: signUp });
   const submit = (e: FormEvent) => {
     e.preventDefault();
-    join.mutate({ email, password, organization });
+    ask.mutate(email);
   };
+  const below = <>You have an account? <TextLink to="/login" search={{ next }}>Log in</TextLink></>;
+  if (ask.data) {
+    return (
+      <LookAtYourMail email={ask.data.email} onBack={() => ask.reset()} below={below}>
+        Open the link in it within a day, and choose a password there.
+      </LookAtYourMail>
+    );
+  }
   return (
-    <Door title="Create your account" below={<>You have one? <TextLink to="/login" search={{ next }}>Log in</TextLink></>}>
+    <Door title="Create your account" below={below}>
       <form onSubmit={submit} noValidate>
         <Stack gap="md">
-          <Failure error={join.error} fields={["email", "password", "organization"]} />
-          <TextInput label="E-mail address" type="email" autoComplete="username" autoFocus value={email} onChange={(e) => setEmail(e.target.value)} error={wrong.email} />
-          <PasswordInput label="Password" description="At least 12 characters. A sentence is easy to remember." autoComplete="new-password" value={password} onChange={(e) => setPassword(e.target.value)} error={wrong.password} />
-          <TextInput label="Organization" description="Your team or company. You can leave it out." autoComplete="organization" value={organization} onChange={(e) => setOrganization(e.target.value)} error={wrong.organization} />
-          <Button type="submit" loading={join.isPending} fullWidth>Create account</Button>
+          <Failure error={ask.error} fields={["email"]} />
+          <TextInput label="E-mail address" description="We send a link there to go on with." type="email" autoComplete="username" autoFocus value={email} onChange={(e) => setEmail(e.target.value)} error={wrongFields(ask.error).email} />
+          <Button type="submit" loading={ask.isPending} fullWidth>Go on</Button>
         </Stack>
       </form>
     </Door>

@@ -10,11 +10,28 @@ export function logIn({ email, password }: Credentials) {
   return body(api.POST("/v1/login", { body: { email, password, cookie: true } }));
 }
 
-/** Makes an account and an organization, and logs in. */
-export async function signUp({ email, password, organization }: Credentials & { organization: string }) {
-  const made = await body(api.POST("/v1/signup", { body: { email, password, ...(organization.trim() ? { organization } : {}) } }));
-  const account = await logIn({ email, password });
-  // The session that came with the account is for programs: nobody here uses it.
-  await body(api.DELETE("/v1/sessions/{session_id}", { params: { path: { session_id: made.token.id } } }));
-  return account;
+/** Has a mail sent, with a link to go on with. */
+export function signUp(email: string) {
+  return body(api.POST("/v1/signup", { body: { email } }));
+}
+
+/** Makes an account and an organization with the secret of the mail's link, and logs in. */
+export function verify({ secret, password, name, organization }: { secret: string; password: string; name: string; organization: string }) {
+  const given = { ...(name.trim() ? { name } : {}), ...(organization.trim() ? { organization } : {}) };
+  return body(api.POST("/v1/signup/verify", { body: { secret, password, cookie: true, ...given } }));
+}
+
+/** Has a mail sent, with a link to choose a new password. */
+export function forgot(email: string) {
+  return body(api.POST("/v1/password/forgot", { body: { email } }));
+}
+
+/** Chooses a new password with the secret of the mail's link. */
+export function reset(chosen: { secret: string; password: string }) {
+  return body(api.POST("/v1/password/reset", { body: chosen }));
+}
+
+/** Changes the password of whoever is logged in. */
+export function changePassword(chosen: { password: string; new_password: string }) {
+  return body(api.POST("/v1/account/password", { body: chosen }));
 }
