@@ -12,6 +12,7 @@ import path from "node:path";
 import { withBrowser } from "./browser.mjs";
 import { cluster } from "./chapters/cluster.mjs";
 import { create } from "./chapters/create.mjs";
+import { dashboard, welcome } from "./chapters/dashboard.mjs";
 import { door } from "./chapters/door.mjs";
 import { leave } from "./chapters/leave.mjs";
 import { password } from "./chapters/password.mjs";
@@ -62,5 +63,5 @@ await withBrowser(async (browser) => {
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
   const walk = { browser, page, url, dir, person, link: mailbox(url, operator), surprises, step, button, heading, tab };
-  for (const chapter of [door, create, cluster, terminal, workloads, pools, tokens, profile, password, remove, leave]) await chapter(walk);
+  for (const chapter of [door, welcome, create, cluster, terminal, workloads, pools, dashboard, tokens, profile, password, remove, leave]) await chapter(walk);
 });

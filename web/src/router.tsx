@@ -145,12 +145,23 @@ const allNodes = createRoute({
   component: lazyRouteComponent(() => import("./operator/Nodes"), "Nodes"),
   loader: async ({ deps: { search = "" } }) => { await queries.ensureInfiniteQueryData((await import("./operator/queries")).allNodesQuery(search)); },
 });
-const operator = [installation, allOrganizations, allClusters, allNodes] as const;
+const mails = createRoute({
+  getParentRoute: () => inside,
+  path: "/operator/mails",
+  validateSearch: found,
+  loaderDeps: ({ search }) => search,
+  component: lazyRouteComponent(() => import("./operator/Mails"), "Mails"),
+  loader: async ({ deps: { search = "" } }) => { await queries.ensureInfiniteQueryData((await import("./operator/queries")).mailsQuery(search)); },
+});
+// What leads nowhere is said within the frame.
+const nowhere = createRoute({ getParentRoute: () => inside, path: "$", component: Nowhere });
+
+const operator = [installation, allOrganizations, allClusters, allNodes, mails] as const;
 
 export const router = createRouter({
   routeTree: root.addChildren([
     login, signup, verify, forgot, resetPassword,
-    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, danger]), tokens, profile, ...operator]),
+    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, danger]), tokens, profile, ...operator, nowhere]),
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

@@ -13,6 +13,7 @@ export type Credential = Schemas["CredentialView"];
 export type Event = Schemas["EventView"];
 export type Happening = Schemas["HappeningView"];
 export type KubernetesEvent = Schemas["KubernetesEventView"];
+export type Mail = Schemas["MailView"];
 export type Node = Schemas["NodeView"];
 export type Options = Schemas["OptionsView"];
 export type Overview = Schemas["OverviewView"];

@@ -1,7 +1,7 @@
 import { Button, Modal, Tabs } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Outlet, getRouteApi, useLocation, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { usePermission } from "../account/permission";
 import { useLive } from "../api/live";
@@ -36,6 +36,10 @@ export function ClusterPage() {
   const [downloading, setDownloading] = useState(false);
   const base = `/clusters/${id}`;
   const shown = tabs.find((tab) => tab.path !== "/" && pathname.startsWith(base + tab.path))?.path ?? "/";
+  const bar = useRef<HTMLDivElement>(null);
+  useEffect(() => { // on a phone the bar is wider than the screen
+    bar.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [shown]);
   if (cluster.phase === "deleted") {
     return (
       <Page title={cluster.name}>
@@ -51,7 +55,7 @@ export function ClusterPage() {
     >
       <Modal opened={downloading} onClose={() => setDownloading(false)} title="Download a kubeconfig" centered><KubeconfigFile cluster={cluster} onDone={() => setDownloading(false)} /></Modal>
       <Tabs value={shown} onChange={(path) => void navigate({ to: base + (path === "/" ? "" : path) })} mb="lg" keepMounted={false}>
-        <div className="scroll">
+        <div className="scroll" ref={bar}>
           <Tabs.List style={{ flexWrap: "nowrap", minWidth: "max-content" }}>
             {tabs.map((tab) => <Tabs.Tab key={tab.path} value={tab.path}>{tab.label}</Tabs.Tab>)}
           </Tabs.List>

@@ -3,9 +3,7 @@ import { expect, test } from "vitest";
 import type { Cluster, ClusterUse, Token } from "../api/client";
 import { concerns } from "./concerns";
 
-const cluster = (name: string, phase: Cluster["phase"], conditions: Cluster["conditions"] = []): Cluster => ({
-  id: `kc-${name}`, phase, name, version: "1.37", pod_cidr: "", service_cidr: "", endpoint: "", issuer: "", authorized_networks: [], conditions, deletion_protection: false, created_at: "2026-11-27T00:00:00Z",
-});
+const cluster = (name: string, phase: Cluster["phase"], conditions: Cluster["conditions"] = []) => ({ id: `kc-${name}`, phase, name, conditions }) as Cluster;
 const use = (name: string, lost: number): ClusterUse => ({ cluster_id: `kc-${name}`, nodes: 3, nodes_ready: 3 - lost, nodes_lost: lost, price: null as never });
 const etcd = { type: "EtcdHealthy", ok: false, message: "etcd has no leader", since: "2026-11-27T00:00:00Z" };
 const now = Date.parse("2026-11-27T00:00:00Z");

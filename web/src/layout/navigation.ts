@@ -1,5 +1,5 @@
 import type { Account } from "../api/client";
-import { ClustersIcon, DashboardIcon, InstallationIcon, KeyIcon, NodesIcon, OrganizationIcon } from "../parts/icons";
+import { ClustersIcon, DashboardIcon, InstallationIcon, KeyIcon, MailIcon, NodesIcon, OrganizationIcon } from "../parts/icons";
 
 const operates = (account: Account) => account.operator;
 
@@ -25,6 +25,7 @@ export const groups = [
       { to: "/operator/organizations", label: "Organizations", icon: OrganizationIcon, shown: operates },
       { to: "/operator/clusters", label: "All clusters", icon: ClustersIcon, shown: operates },
       { to: "/operator/nodes", label: "All nodes", icon: NodesIcon, shown: operates },
+      { to: "/operator/mails", label: "Mails", icon: MailIcon, shown: operates },
     ],
   },
 ] as const;

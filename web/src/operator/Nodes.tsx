@@ -29,7 +29,7 @@ export function Nodes() {
       rows={data.pages.flatMap((p) => p.items ?? []).map((n) => (
         <Table.Tr key={n.id}>
           <Table.Td fw={500}>{n.name}<Text size="xs" c="dimmed" ff="monospace">{n.id}</Text></Table.Td>
-          <Table.Td><TextLink to="/operator/clusters" search={{ search: n.cluster_id }} ff="monospace">{n.cluster_id}</TextLink></Table.Td>
+          <Table.Td><TextLink to="/operator/clusters" search={{ search: n.cluster_id }} ff="monospace" fz="xs">{n.cluster_id}</TextLink></Table.Td>
           <Table.Td><Status {...nodePhase(n)} />{!n.ready && n.message ? <Why>{n.message}</Why> : null}</Table.Td>
           <Table.Td>{n.provider}, {n.size}</Table.Td>
           <Table.Td>{n.address || "–"}</Table.Td>

@@ -3,5 +3,5 @@ import type { ReactNode } from "react";
 
 /** Why something is not well, below its state in a table. */
 export function Why({ children }: { children: ReactNode }) {
-  return <Text size="xs" c="dimmed" miw={160} maw={300} style={{ whiteSpace: "normal" }}>{children}</Text>;
+  return <Text size="xs" c="dimmed" miw={160} maw={240} style={{ whiteSpace: "normal" }}>{children}</Text>;
 }

@@ -24,3 +24,12 @@ export const installationQuery = queryOptions({
   queryFn: () => body(api.GET("/v1/operator/installation")),
   refetchInterval: 10_000,
 });
+
+export const mailsQuery = (to: string) =>
+  infiniteQueryOptions({
+    ...paged, queryKey: ["operator", "mails", to],
+    queryFn: ({ pageParam }) => body(api.GET("/v1/operator/mails", { params: { query: { limit: 50, to: to || undefined, cursor: pageParam } } })),
+  });
+
+export const mailQuery = (id: string) =>
+  queryOptions({ queryKey: ["operator", "mail", id], queryFn: () => body(api.GET("/v1/operator/mails/{mail_id}", { params: { path: { mail_id: id } } })) });

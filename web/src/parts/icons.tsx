@@ -11,6 +11,7 @@ function Icon({ children }: { children: ReactNode }) {
 export const DashboardIcon = () => <Icon><path d="M4 4h7v8H4zM13 4h7v5h-7zM13 11h7v9h-7zM4 14h7v6H4z" /></Icon>;
 export const NodesIcon = () => <Icon><rect x="4" y="4" width="16" height="7" rx="1.5" /><rect x="4" y="13" width="16" height="7" rx="1.5" /><path d="M7.5 7.5h.01M7.5 16.5h.01" /></Icon>;
 export const InstallationIcon = () => <Icon><path d="M3 12.5h4l2.5-7 5 14 2.5-7h4" /></Icon>;
+export const MailIcon = () => <Icon><rect x="3.5" y="5.5" width="17" height="13" rx="2" /><path d="M4 7l8 6 8-6" /></Icon>;
 export const MenuIcon = () => <Icon><path d="M4 7h16M4 12h16M4 17h16" /></Icon>;
 export const CloseIcon = () => <Icon><path d="M6 6l12 12M18 6L6 18" /></Icon>;
 export const ClustersIcon = () => <Icon><path d="M12 3l8 4.5v9L12 21l-8-4.5v-9L12 3zM12 12l8-4.5M12 12v9M12 12L4 7.5" /></Icon>;
