@@ -78,7 +78,7 @@ func TestClusterLife(t *testing.T) {
 	}
 	// The fake's deletion is over before the answer is made.
 	var gone resource
-	a.do(t, "DELETE", "/v1/clusters/"+c.ID, "", ada.bearer()...).decode(t, http.StatusAccepted, &gone)
+	a.do(t, "DELETE", "/v1/clusters/"+c.ID+"?purge=true", "", ada.bearer()...).decode(t, http.StatusAccepted, &gone)
 	if gone.ID != c.ID || gone.Phase != "deleting" {
 		t.Errorf("deletion answered %+v", gone)
 	}

@@ -21,11 +21,14 @@ import (
 type Clusters interface {
 	Create(ctx context.Context, org tenant.OrganizationID, actor, address string, n controlplane.NewCluster) (controlplane.Cluster, error)
 	Cluster(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) (controlplane.Cluster, error)
-	List(ctx context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error)
+	// List returns those that there are, or the deleted ones that can be brought back.
+	List(ctx context.Context, org tenant.OrganizationID, deleted bool, after string, limit int) ([]controlplane.Cluster, error)
 	// Change and Delete ask only, which may be nil, about the cluster as it is while
 	// nobody else can change it, and return it as it is then.
 	Change(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, change controlplane.Change, only controlplane.Precondition) (controlplane.Cluster, error)
-	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error)
+	// Delete keeps what is needed to bring the cluster back, unless it is to be purged.
+	Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, purge bool, only controlplane.Precondition) (controlplane.Cluster, error)
+	Undelete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) (controlplane.Cluster, error)
 	// SetNetworks returns when the router knows from where people may reach the cluster.
 	SetNetworks(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, networks []netip.Prefix) (controlplane.Cluster, error)
 	Events(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error)
@@ -71,7 +74,7 @@ type clusterView struct {
 	ID          string          `json:"id" example:"kc-01k9xw3e5v8m2q4r6t8y0a1b2c"`
 	Name        string          `json:"name" example:"production"`
 	Version     string          `json:"version" example:"1.37"`
-	Phase       string          `json:"phase" enum:"provisioning,running,updating,degraded,deleting,deleted,failed" doc:"Where the cluster stands in its life. Usable in running, updating and, mostly, degraded."`
+	Phase       string          `json:"phase" enum:"provisioning,running,updating,degraded,deleting,recoverable,restoring,deleted,failed" doc:"Where the cluster stands in its life. Usable in running, updating and, mostly, degraded. Recoverable: it is deleted, and can be brought back until purge_at."`
 	PodCIDR     string          `json:"pod_cidr" example:"10.244.0.0/16"`
 	ServiceCIDR string          `json:"service_cidr" example:"10.96.0.0/12"`
 	Endpoint    string          `json:"endpoint" doc:"Of the Kubernetes API; the kubeconfig also holds the TLS server name." example:"https://203.0.113.7:6443"`
@@ -80,7 +83,8 @@ type clusterView struct {
 	Conditions  []conditionView `json:"conditions" doc:"Why the phase is what it is."`
 	CreatedAt   time.Time       `json:"created_at"`
 
-	DeletionProtection bool `json:"deletion_protection" doc:"Whether the cluster cannot be deleted until this is taken off."`
+	DeletionProtection bool       `json:"deletion_protection" doc:"Whether the cluster cannot be deleted until this is taken off."`
+	PurgeAt            *time.Time `json:"purge_at,omitempty" doc:"Of a deleted cluster: until when it can be brought back. Nothing of it is kept after that."`
 }
 
 func (s *server) viewCluster(c controlplane.Cluster) clusterView {
@@ -89,8 +93,15 @@ func (s *server) viewCluster(c controlplane.Cluster) clusterView {
 		Endpoint: s.Kubectl(), Issuer: c.Issuer, Networks: networksOf(c), Conditions: []conditionView{}, CreatedAt: c.CreatedAt,
 		DeletionProtection: c.DeletionProtection,
 	}
-	if c.Deleting && c.Phase != controlplane.Deleted {
-		v.Phase = string(controlplane.Deleting) // from the moment of asking
+	switch { // from the moment of asking
+	case c.Phase == controlplane.Deleted:
+	case c.Purge, c.Deleting && c.Phase != controlplane.Recoverable:
+		v.Phase = string(controlplane.Deleting)
+	case !c.Deleting && c.Leaving():
+		v.Phase = string(controlplane.Restoring)
+	}
+	if c.Deleting && !c.Purge {
+		v.PurgeAt = &c.PurgeAt
 	}
 	for _, x := range c.Conditions {
 		v.Conditions = append(v.Conditions, conditionView(x))
@@ -152,15 +163,20 @@ func (s *server) registerClusters(api huma.API) {
 	huma.Register(api, needs(identity.ClustersWrite, conditional(operation("changeCluster", http.MethodPatch, cluster, "Clusters",
 		"Rename a cluster, or put deletion protection on or off", http.StatusOK, 401, 404, 409))), s.changeCluster)
 	huma.Register(api, needs(identity.ClustersDelete, conditional(operation("deleteCluster", http.MethodDelete, cluster, "Clusters",
-		"Delete a cluster, its nodes and all that is in it", http.StatusAccepted, 401, 404, 409))), s.deleteCluster)
+		"Delete a cluster and its nodes", http.StatusAccepted, 401, 404, 409))), s.deleteCluster)
+	huma.Register(api, needs(identity.ClustersDelete, operation("undeleteCluster", http.MethodPost, cluster+"/undelete", "Clusters",
+		"Bring a deleted cluster back, with its endpoint, credentials, node pools and all that is in it", http.StatusAccepted, 401, 404, 409)), s.undeleteCluster)
 }
 
-func (s *server) listClusters(ctx context.Context, in *PageInput) (*pageOutput[clusterView], error) {
+func (s *server) listClusters(ctx context.Context, in *struct {
+	PageInput
+	Deleted bool `query:"deleted" doc:"List the deleted clusters that can be brought back, instead of those that there are."`
+}) (*pageOutput[clusterView], error) {
 	after, err := in.after()
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	clusters, err := s.Clusters.List(ctx, caller(ctx).Organization, after, in.Limit+1)
+	clusters, err := s.Clusters.List(ctx, caller(ctx).Organization, in.Deleted, after, in.Limit+1)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -201,9 +217,19 @@ func (s *server) changeCluster(ctx context.Context, in *changeClusterInput) (*ta
 func (s *server) deleteCluster(ctx context.Context, in *struct {
 	ClusterPath
 	Preconditions
+	Purge bool `query:"purge" doc:"Keep nothing: the cluster cannot be brought back. Also of a cluster that is deleted already."`
 }) (*tagged[clusterView], error) {
 	who := caller(ctx)
-	c, err := s.Clusters.Delete(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), s.onlyCluster(in.Preconditions))
+	c, err := s.Clusters.Delete(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), in.Purge, s.onlyCluster(in.Preconditions))
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return withTag(s.viewCluster(c)), nil
+}
+
+func (s *server) undeleteCluster(ctx context.Context, in *ClusterPath) (*tagged[clusterView], error) {
+	who := caller(ctx)
+	c, err := s.Clusters.Undelete(ctx, who.Organization, who.Actor(), address(ctx), in.cluster())
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}

@@ -36,7 +36,7 @@ type poolView struct {
 	Count     int               `json:"count" doc:"How many nodes are wanted." example:"2"`
 	Labels    map[string]string `json:"labels"`
 	Taints    []taintView       `json:"taints"`
-	Phase     string            `json:"phase" enum:"provisioning,running,deleting,deleted" doc:"Running when as many nodes are ready as wanted."`
+	Phase     string            `json:"phase" enum:"provisioning,running,suspended,deleting,deleted" doc:"Running when as many nodes are ready as wanted. Suspended while the cluster is deleted and can be brought back."`
 	CreatedAt time.Time         `json:"created_at"`
 }
 

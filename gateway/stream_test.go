@@ -132,14 +132,14 @@ func TestStreamOfClusters(t *testing.T) {
 	second, _, _ := a.populate(ada.Organization, 0)
 	tell(ada.Organization, second.ID, string(second.ID))
 	w.expect("cluster " + string(second.ID))
-	if _, err := a.Delete(t.Context(), ada.Organization, "", "", c.ID, nil); err != nil {
+	if _, err := a.Delete(t.Context(), ada.Organization, "", "", c.ID, true, nil); err != nil {
 		t.Fatal(err)
 	}
 	tell(ada.Organization, c.ID, string(c.ID))
 	w.expect("gone " + string(c.ID))
 
 	// A stream that was told of too much looks at everything.
-	if _, err := a.Delete(t.Context(), ada.Organization, "", "", second.ID, nil); err != nil {
+	if _, err := a.Delete(t.Context(), ada.Organization, "", "", second.ID, true, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 1000 {
@@ -174,7 +174,7 @@ func TestStreamOfACluster(t *testing.T) {
 	if _, err := a.DeletePool(t.Context(), ada.Organization, "", "", c.ID, p.ID, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Delete(t.Context(), ada.Organization, "", "", c.ID, nil); err != nil {
+	if _, err := a.Delete(t.Context(), ada.Organization, "", "", c.ID, true, nil); err != nil {
 		t.Fatal(err)
 	}
 	hub.Notify(event.Event{ID: "last", Organization: ada.Organization, Cluster: c.ID, Subject: string(c.ID), Message: "The cluster is gone."})

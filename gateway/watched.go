@@ -82,7 +82,9 @@ func (w watched) one(ctx context.Context) (scene, error) {
 }
 
 func (w watched) all(ctx context.Context) (scene, error) {
-	clusters, err := pages(func(after string) ([]controlplane.Cluster, error) { return w.clusters.List(ctx, w.org, after, atOnce) },
+	clusters, err := pages(func(after string) ([]controlplane.Cluster, error) {
+		return w.clusters.List(ctx, w.org, false, after, atOnce)
+	},
 		func(c controlplane.Cluster) string { return string(c.ID) })
 	s := scene{whole: true}
 	for _, c := range clusters {
@@ -95,7 +97,7 @@ func (w watched) some(ctx context.Context, events []event.Event) (s scene, err e
 	for _, id := range changed(events) {
 		c, err := w.clusters.Cluster(ctx, w.org, id)
 		switch {
-		case errors.Is(err, controlplane.ErrNoCluster):
+		case errors.Is(err, controlplane.ErrNoCluster), c.Deleting && c.Phase == controlplane.Recoverable:
 			s.things = append(s.things, thing{id: string(id)})
 		case err != nil:
 			return scene{}, err

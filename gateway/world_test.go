@@ -58,6 +58,9 @@ func (w *world) Create(ctx context.Context, org tenant.OrganizationID, _, _ stri
 		if c.Organization != org {
 			continue
 		}
+		if c.Phase == controlplane.Recoverable {
+			continue
+		}
 		if c.Name == n.Name {
 			return controlplane.Cluster{}, controlplane.ErrNameTaken
 		}
@@ -96,10 +99,12 @@ func (w *world) Cluster(_ context.Context, org tenant.OrganizationID, id tenant.
 	return *c, nil
 }
 
-func (w *world) List(_ context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error) {
+func (w *world) List(_ context.Context, org tenant.OrganizationID, deleted bool, after string, limit int) ([]controlplane.Cluster, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	own := func(c controlplane.Cluster) bool { return c.Organization == org }
+	own := func(c controlplane.Cluster) bool {
+		return c.Organization == org && (c.Phase == controlplane.Recoverable) == deleted
+	}
 	return some(w.clusters, own, func(c controlplane.Cluster) string { return string(c.ID) }, after, limit), nil
 }
 
@@ -125,8 +130,9 @@ func (w *world) Change(_ context.Context, org tenant.OrganizationID, _, _ string
 	return changed, err
 }
 
-// Delete removes the cluster at once: a reconciler may be as quick.
-func (w *world) Delete(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error) {
+// Delete removes the cluster at once, or makes it one that can be brought back: a
+// reconciler may be as quick.
+func (w *world) Delete(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, purge bool, only controlplane.Precondition) (controlplane.Cluster, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c, err := w.cluster(org, id)
@@ -138,6 +144,13 @@ func (w *world) Delete(_ context.Context, org tenant.OrganizationID, _, _ string
 	}
 	gone := *c
 	gone.Deleting = true
+	if !purge {
+		gone.PurgeAt = time.Now().Add(time.Hour)
+		*c = gone
+		c.Phase = controlplane.Recoverable
+		return gone, nil
+	}
+	gone.Purge = true
 	w.clusters = slices.DeleteFunc(w.clusters, func(c controlplane.Cluster) bool { return c.ID == id })
 	return gone, nil
 }
@@ -151,6 +164,24 @@ func (w *world) SetNetworks(_ context.Context, org tenant.OrganizationID, _, _ s
 	}
 	c.Networks = networks
 	return *c, nil
+}
+
+// Undelete brings a cluster back at once.
+func (w *world) Undelete(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID) (controlplane.Cluster, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.cluster(org, id)
+	if err != nil {
+		return controlplane.Cluster{}, err
+	}
+	if slices.ContainsFunc(w.clusters, func(k controlplane.Cluster) bool { return k.Organization == org && k.ID != id && k.Name == c.Name }) {
+		return controlplane.Cluster{}, controlplane.ErrNameTaken
+	}
+	back := *c
+	back.Deleting, back.PurgeAt = false, time.Time{}
+	*c = back
+	c.Phase = controlplane.Running
+	return back, nil
 }
 
 func (w *world) Events(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID, after string, limit int) ([]event.Event, error) {

@@ -17,7 +17,8 @@ type Control struct {
 	Version           string // Kubernetes minor, as in "1.37"
 	KubernetesVersion string // as in "v1.37.2"
 	Running           bool   // its API is usable
-	Deleting          bool   // the whole cluster goes
+	Deleting          bool   // the whole cluster goes, or is gone for now
+	Purge             bool   // and nothing of it is kept
 	ServerName        string // TLS server name of its API server
 	TunnelName        string // and of its konnectivity server
 	CA                []byte // PEM; the cluster's authority

@@ -20,6 +20,7 @@ type PoolPhase string
 const (
 	PoolProvisioning PoolPhase = "provisioning" // fewer nodes are ready than wanted
 	PoolRunning      PoolPhase = "running"      // as many nodes are ready as wanted
+	PoolSuspended    PoolPhase = "suspended"    // its cluster is deleted: it has no nodes, and gets them back with it
 	PoolDeleting     PoolPhase = "deleting"
 	PoolDeleted      PoolPhase = "deleted"
 )

@@ -75,14 +75,21 @@ func (DeleteNodeObject) step() {}
 func (EnterNode) step()        {}
 
 // PlanPool says what to do next to bring a pool to what its owner wants. Nodes
-// are those of the pool that are not deleted. It is pure; an empty plan means
-// that nothing is left to do until a node changes.
-func PlanPool(p Pool, nodes []Node) []Step {
-	if p.Phase == PoolDeleted {
+// are those of the pool that are not deleted; suspended says that its cluster is gone
+// for now. It is pure; an empty plan means that nothing is left to do until a node
+// changes.
+func PlanPool(p Pool, nodes []Node, suspended bool) []Step {
+	switch {
+	case p.Phase == PoolDeleted:
 		return nil
-	}
-	if p.Deleting {
+	case p.Deleting:
 		return planPoolRemoval(p, nodes)
+	case suspended && len(nodes) > 0:
+		return removeAll(nodes)
+	case suspended && p.Phase != PoolSuspended:
+		return []Step{EnterPool{PoolSuspended}}
+	case suspended:
+		return nil
 	}
 	wanted := slices.DeleteFunc(slices.Clone(nodes), Node.Going)
 	var plan []Step
@@ -111,13 +118,18 @@ func planPoolRemoval(p Pool, nodes []Node) []Step {
 	if p.Phase != PoolDeleting {
 		plan = append(plan, EnterPool{PoolDeleting})
 	}
+	plan = append(plan, removeAll(nodes)...)
+	if len(nodes) == 0 {
+		plan = append(plan, EnterPool{PoolDeleted})
+	}
+	return plan
+}
+
+func removeAll(nodes []Node) (plan []Step) {
 	for _, n := range nodes {
 		if !n.Deleting {
 			plan = append(plan, RemoveNode{n.ID})
 		}
-	}
-	if len(nodes) == 0 {
-		plan = append(plan, EnterPool{PoolDeleted})
 	}
 	return plan
 }
@@ -152,7 +164,7 @@ func Matters(before, after Node) bool {
 // Seen is what is really there of a node, read in one go before planning. Reading
 // is not atomic, so PlanNode treats every field as possibly a little out of date.
 type Seen struct {
-	ClusterDeleting bool // the whole cluster goes; nothing below Identity was looked at
+	ClusterDeleting bool // the whole cluster goes; if it goes for good, nothing below Identity was looked at
 	Machine         bool // the machine exists
 	MachineRunning  bool
 	Identity        bool // the machine's certificates are let in, everywhere
@@ -250,9 +262,9 @@ func planRemoval(n Node, seen Seen, now time.Time) []Step {
 		plan = append(plan, DeleteMachine{})
 	}
 	switch {
-	case seen.ClusterDeleting:
-	case seen.Object:
+	case seen.Object: // also of a cluster that is kept: its pods are to find other nodes when it comes back
 		plan = append(plan, DeleteNodeObject{})
+	case seen.ClusterDeleting:
 	case !seen.API && n.JoinedAt != nil:
 		return plan // whether there is an object has to be seen first
 	}

@@ -33,6 +33,8 @@ func TestPlanPool(t *testing.T) {
 		pool  fleet.Pool
 		nodes []fleet.Node
 		want  []fleet.Step
+
+		suspended bool
 	}{
 		"First": {
 			why:  "all nodes are asked for at once, so that their machines start together",
@@ -112,6 +114,28 @@ func TestPlanPool(t *testing.T) {
 			pool: deleting(fleet.PoolProvisioning),
 			want: []fleet.Step{fleet.EnterPool{Phase: fleet.PoolDeleting}, fleet.EnterPool{Phase: fleet.PoolDeleted}},
 		},
+		"Suspends": {
+			why: "the cluster is gone for now: every node goes, and none is asked for", suspended: true,
+			pool:  pool(fleet.PoolRunning, 3),
+			nodes: []fleet.Node{node("a", 1, true), going("b")},
+			want:  []fleet.Step{fleet.RemoveNode{Node: "a"}},
+		},
+		"Suspended": {
+			why: "nothing of it runs, and that is told", suspended: true,
+			pool: pool(fleet.PoolRunning, 3),
+			want: []fleet.Step{fleet.EnterPool{Phase: fleet.PoolSuspended}},
+		},
+		"StaysSuspended": {why: "until the cluster is back", pool: pool(fleet.PoolSuspended, 3), suspended: true},
+		"Resumes": {
+			why:  "the cluster is back, and what was wanted of the pool is wanted still",
+			pool: pool(fleet.PoolSuspended, 3),
+			want: []fleet.Step{fleet.AddNodes{Count: 3}, fleet.EnterPool{Phase: fleet.PoolProvisioning}},
+		},
+		"DeletedMeanwhile": {
+			why: "a pool that its owner deleted goes for good", suspended: true,
+			pool: deleting(fleet.PoolSuspended),
+			want: []fleet.Step{fleet.EnterPool{Phase: fleet.PoolDeleting}, fleet.EnterPool{Phase: fleet.PoolDeleted}},
+		},
 		"Deleted": {
 			why:  "deleted is the end",
 			pool: fleet.Pool{Phase: fleet.PoolDeleted, Count: 3},
@@ -119,7 +143,7 @@ func TestPlanPool(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, fleet.PlanPool(tc.pool, tc.nodes)); diff != "" {
+			if diff := cmp.Diff(tc.want, fleet.PlanPool(tc.pool, tc.nodes, tc.suspended)); diff != "" {
 				t.Errorf("%s:\n%s", tc.why, diff)
 			}
 		})

@@ -40,7 +40,7 @@ func (n Change) Validate() error {
 // way out.
 func (n Change) Of(c Cluster) (Cluster, error) {
 	if c.Deleting {
-		return c, ErrBadPhase.Saying("The cluster %s is being deleted and cannot be changed any more.", c.Name)
+		return c, ErrBadPhase.Saying("The cluster %s is deleted and cannot be changed. Undelete it first.", c.Name)
 	}
 	if n.Name != nil {
 		c.Name = *n.Name

@@ -28,6 +28,8 @@ const (
 	Updating     Phase = "updating"     // usable, and being brought to what is wanted now
 	Degraded     Phase = "degraded"     // was usable, and is being repaired
 	Deleting     Phase = "deleting"     // going away; not usable any more
+	Recoverable  Phase = "recoverable"  // gone for its owner; its data and keys are kept for a while, and nothing runs
+	Restoring    Phase = "restoring"    // was recoverable and is being brought back; not usable yet
 	Deleted      Phase = "deleted"      // nothing of it is left but its row
 	Failed       Phase = "failed"       // could not be made in time; still being tried
 )
@@ -43,7 +45,9 @@ var life = map[Phase]struct {
 	Updating:     {15 * time.Minute, []Phase{Running, Degraded, Deleting}},
 	Degraded:     {15 * time.Minute, []Phase{Running, Deleting}},
 	Failed:       {0, []Phase{Running, Deleting}},
-	Deleting:     {15 * time.Minute, []Phase{Deleted}},
+	Deleting:     {15 * time.Minute, []Phase{Recoverable, Deleted}},
+	Recoverable:  {0, []Phase{Restoring, Deleting}},
+	Restoring:    {15 * time.Minute, []Phase{Running, Failed, Deleting}},
 	Deleted:      {0, nil},
 }
 
@@ -87,7 +91,9 @@ type Cluster struct {
 	Observed     int64  // the newest generation that is fully carried out
 	Phase        Phase
 	Since        time.Time // when Phase was entered
-	Deleting     bool      // the owner wants it gone; never taken back
+	Deleting     bool      // the owner wants it gone; taken back by an undeletion
+	PurgeAt      time.Time // when nothing of it is kept any more; zero unless Deleting
+	Purge        bool      // that time has come, by the database's clock; never taken back
 	Conditions   []Condition
 	CreatedAt    time.Time
 
@@ -127,6 +133,13 @@ func (c Cluster) To(p Phase, now time.Time) (Cluster, error) {
 // Usable reports whether the cluster's API server can be expected to answer.
 func (c Cluster) Usable() bool {
 	return c.Phase == Running || c.Phase == Updating || c.Phase == Degraded
+}
+
+// Leaving reports whether the cluster is on its way out, or gone for now: it has no
+// nodes, and nothing of it may be used. One that is wanted again while it goes is
+// gone first and comes back then.
+func (c Cluster) Leaving() bool {
+	return c.Deleting || c.Phase == Deleting || c.Phase == Recoverable
 }
 
 // Overdue reports whether the cluster has been in its phase longer than it may.

@@ -13,15 +13,17 @@ import (
 // somebody has said where it may lead.
 func TestLife(t *testing.T) {
 	t.Parallel()
-	phases := []controlplane.Phase{"provisioning", "running", "updating", "degraded", "failed", "deleting", "deleted"}
+	phases := []controlplane.Phase{"provisioning", "running", "updating", "degraded", "failed", "deleting", "deleted", "recoverable", "restoring"}
 	legal := map[controlplane.Phase]string{ // one column per phase above
-		"provisioning": ".x..xx.",
-		"running":      "..xx.x.",
-		"updating":     ".x.x.x.",
-		"degraded":     ".x...x.",
-		"failed":       ".x...x.",
-		"deleting":     "......x",
-		"deleted":      ".......",
+		"provisioning": ".x..xx...",
+		"running":      "..xx.x...",
+		"updating":     ".x.x.x...",
+		"degraded":     ".x...x...",
+		"failed":       ".x...x...",
+		"deleting":     "......xx.",
+		"deleted":      ".........",
+		"recoverable":  ".....x..x",
+		"restoring":    ".x..xx...",
 	}
 	if got := controlplane.Phases(); !slices.Equal(got, slices.Sorted(slices.Values(phases))) {
 		t.Fatalf("phases are %v; the table knows %v", got, phases)

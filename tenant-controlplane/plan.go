@@ -80,6 +80,7 @@ type (
 	WithdrawRoute     struct{}
 	StopStack         struct{}
 	StopEtcd          struct{}
+	ClearRun          struct{} // containers, sockets, unsealed keys; etcd's data and logs stay
 	RemoveData        struct{} // containers, sockets, etcd's data, logs
 	DestroyKeys       struct{} // after which no backup of the data can be read, either
 )
@@ -98,6 +99,7 @@ func (ReleaseDependents) step() {}
 func (WithdrawRoute) step()     {}
 func (StopStack) step()         {}
 func (StopEtcd) step()          {}
+func (ClearRun) step()          {}
 func (RemoveData) step()        {}
 func (DestroyKeys) step()       {}
 
@@ -124,7 +126,7 @@ func Plan(c Cluster, seen Seen) []Step {
 	switch {
 	case c.Phase == Deleted:
 		return nil
-	case c.Deleting:
+	case c.Leaving():
 		return planDelete(c)
 	}
 	if seen.Sealed {
@@ -178,6 +180,13 @@ func passage(c Cluster, seen Seen) (Step, bool) {
 		}
 		if c.Overdue(seen.At) {
 			return Enter{Degraded, "The update did not finish in time, and is still being tried: " + why}, true
+		}
+	case Restoring:
+		if why == "" {
+			return Enter{Running, "The cluster is back."}, true
+		}
+		if c.Overdue(seen.At) {
+			return Enter{Failed, "The cluster could not be brought back in time, and is still being tried: " + why}, true
 		}
 	case Degraded, Failed:
 		if why == "" {
@@ -245,17 +254,28 @@ func planSealed(c Cluster, seen Seen) (steps []Step) {
 	return []Step{SetConditions{append(slices.Clone(c.Conditions), sealed)}}
 }
 
+// planDelete is the plan of a cluster that goes, is kept for a while, and goes for
+// good when its owner has not wanted it back by then.
 func planDelete(c Cluster) []Step {
-	if c.Phase != Deleting {
+	switch {
+	case c.Phase == Recoverable && !c.Deleting:
+		return []Step{Enter{Restoring, "The cluster is being brought back."}}
+	case c.Phase == Recoverable && !c.Purge:
+		return nil
+	case c.Phase == Recoverable:
+		return []Step{Enter{Deleting, "The cluster and all that was kept of it are being removed for good."}}
+	case c.Phase != Deleting:
 		return []Step{Enter{Deleting, "The cluster is being deleted."}}
 	}
 	// Dependents go while there still is an API server to say good-bye to. Each
 	// step is a promise that its thing is gone, so nothing needs to be seen in
 	// between, and after a crash all of them are simply done again.
-	return []Step{
-		ReleaseDependents{}, WithdrawRoute{}, StopStack{}, StopEtcd{}, RemoveData{}, DestroyKeys{},
-		Enter{Deleted, "The cluster is deleted."},
+	gone := []Step{ReleaseDependents{}, WithdrawRoute{}, StopStack{}, StopEtcd{}}
+	if !c.Purge {
+		until := c.PurgeAt.UTC().Format("2 January 2006, 15:04 UTC")
+		return append(gone, ClearRun{}, SetConditions{[]Condition{}}, Enter{Recoverable, "The cluster is deleted. It can be brought back until " + until + "."})
 	}
+	return append(gone, RemoveData{}, DestroyKeys{}, Enter{Deleted, "Nothing of the cluster is left."})
 }
 
 // Rest is how long a cluster may be left alone when its plan is empty.
@@ -266,6 +286,9 @@ func Rest(c Cluster, seen Seen) time.Duration {
 		sealed  = 5 * time.Second  // then many clusters wait for one thing, which must not find them all at its door
 		chronic = 15 * time.Minute // then it is not looked at more often than others
 	)
+	if c.Phase == Recoverable { // clocks differ, and an hour is soon enough for one that is wrong
+		return min(max(c.PurgeAt.Sub(seen.At), poll), time.Hour)
+	}
 	rest := settled
 	if seen.Sealed {
 		rest = sealed

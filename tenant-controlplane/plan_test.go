@@ -50,6 +50,14 @@ func in(p controlplane.Phase, bad ...string) cluster {
 // newly returns a cluster that has just entered phase p.
 func newly(p controlplane.Phase) cluster { c := in(p); c.Since = noon; return c }
 
+// deleted returns a cluster that its owner does not want, in phase p, with or without
+// time left to bring it back.
+func deleted(p controlplane.Phase, purge bool) cluster {
+	c := in(p)
+	c.Deleting, c.Purge, c.PurgeAt = true, purge, noon.Add(time.Hour)
+	return c
+}
+
 func with(s seen, edit func(*seen)) seen { edit(&s); return s }
 
 // kinds reduces steps to what a table can hold: the kind, and the phase entered.
@@ -82,6 +90,8 @@ func kinds(plan steps) (out []string) {
 			out = append(out, "release")
 		case controlplane.WithdrawRoute:
 			out = append(out, "withdraw")
+		case controlplane.ClearRun:
+			out = append(out, "clear")
 		case controlplane.RemoveData:
 			out = append(out, "remove")
 		case controlplane.DestroyKeys:
@@ -109,6 +119,7 @@ func TestPlan(t *testing.T) {
 	told := in(controlplane.Running)
 	told.Conditions = append(told.Conditions, controlplane.Condition{Type: controlplane.SecretsReady, Since: noon})
 	takeAway := []string{"release", "withdraw", "stop stack", "stop etcd", "remove", "destroy", "enter deleted"}
+	putAway := []string{"release", "withdraw", "stop stack", "stop etcd", "clear", "conditions", "enter recoverable"}
 
 	for name, tc := range map[string]struct {
 		why  string
@@ -122,7 +133,7 @@ func TestPlan(t *testing.T) {
 		},
 		"SealedRests":       {"what was told is not told again", told, sealed(func(*seen) {}), nil},
 		"SealedIssuesNone":  {"a new cluster's keys cannot be sealed", newborn, sealed(func(s *seen) { *s = seen{At: noon, Sealed: true} }), []string{"conditions"}},
-		"SealedDeletes":     {"taking away needs no keys", func() cluster { c := in(controlplane.Deleting); c.Deleting = true; return c }(), seen{At: noon, Sealed: true}, takeAway},
+		"SealedDeletes":     {"taking away needs no keys", deleted(controlplane.Deleting, true), seen{At: noon, Sealed: true}, takeAway},
 		"SealedHangs":       {"one that does not answer is not replaced: it was not asked", in(controlplane.Running, controlplane.APIServerReady), sealed(func(*seen) {}), []string{"conditions"}},
 		"SealedStarts":      {"what died is started again when all lies ready", told, sealed(func(s *seen) { s.Stack = dead(0, time.Second) }), []string{"start stack"}},
 		"SealedDenies":      {"what is revoked needs no keys", told, sealed(func(s *seen) { s.Undenied = true }), []string{"deny"}},
@@ -275,15 +286,37 @@ func TestPlan(t *testing.T) {
 		},
 		"DeleteShows": {
 			"a wish to delete wins over everything else",
-			func() cluster { c := in(controlplane.Provisioning); c.Deleting = true; return c }(), seen{At: noon}, []string{"enter deleting"},
+			deleted(controlplane.Provisioning, false), seen{At: noon}, []string{"enter deleting"},
 		},
 		"Deletes": {
 			"access goes first, keys last",
-			func() cluster { c := in(controlplane.Deleting); c.Deleting = true; return c }(), seen{At: noon}, takeAway,
+			deleted(controlplane.Deleting, true), seen{At: noon}, takeAway,
+		},
+		"DeletesForNow": {
+			"data and keys stay; what is unsealed does not",
+			deleted(controlplane.Deleting, false), seen{At: noon}, putAway,
+		},
+		"Kept":       {"nothing is done to what may be wanted back", deleted(controlplane.Recoverable, false), seen{At: noon}, nil},
+		"KeptSealed": {"whether or not the secret store answers", deleted(controlplane.Recoverable, false), seen{At: noon, Sealed: true}, nil},
+		"Purges":     {"its time is over", deleted(controlplane.Recoverable, true), seen{At: noon}, []string{"enter deleting"}},
+		"Undeletes":  {"it is wanted back", in(controlplane.Recoverable), seen{At: noon}, []string{"enter restoring"}},
+		"UndeletesLate": {
+			"a deletion that has begun is finished first: who knows what is there still",
+			in(controlplane.Deleting), seen{At: noon}, putAway,
+		},
+		"Restores": {
+			"as after a restart of the machine: the keys are there, and what is revoked is told first",
+			newly(controlplane.Restoring), seen{At: noon, Keys: true, Undenied: true}, []string{"prepare", "deny", "start etcd", "start stack", "publish"},
+		},
+		"Restored": {"it is usable", newly(controlplane.Restoring), whole(), []string{"enter running"}},
+		"RestoredTooLate": {
+			"one that does not come back is a failure, and is tried on",
+			in(controlplane.Restoring, controlplane.APIServerReady), with(whole(), func(s *seen) { s.Health.APIReady = false }),
+			[]string{"enter failed"},
 		},
 		"Deleted": {
 			"nothing is done to what is gone",
-			func() cluster { c := in(controlplane.Deleted); c.Deleting = true; return c }(), seen{At: noon}, nil,
+			deleted(controlplane.Deleted, true), seen{At: noon}, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -343,6 +376,8 @@ func TestRest(t *testing.T) {
 		{"one that is not, each second", newly(controlplane.Degraded), with(whole(), func(s *seen) { s.Health.APIReady = false }), time.Second},
 		{"unless that does not help for long", in(controlplane.Degraded), with(whole(), func(s *seen) { s.Health.APIReady = false }), 15 * time.Second},
 		{"and at the very end of a backoff", newly(controlplane.Degraded), down, 500 * time.Millisecond},
+		{"one that may be wanted back, when its time is over", deleted(controlplane.Recoverable, false), with(whole(), func(s *seen) { s.At = noon.Add(time.Minute) }), 59 * time.Minute},
+		{"or a moment later, by another clock", deleted(controlplane.Recoverable, false), with(whole(), func(s *seen) { s.At = noon.Add(2 * time.Hour) }), time.Second},
 	} {
 		if got := controlplane.Rest(tc.c, tc.seen); got != tc.want {
 			t.Errorf("Rest = %s, want %s: %s", got, tc.want, tc.why)
@@ -419,8 +454,11 @@ func TestPlanEnds(t *testing.T) {
 			}
 		}
 		want := controlplane.Running
-		if c.Deleting {
+		switch {
+		case c.Phase == controlplane.Deleted || c.Purge:
 			want = controlplane.Deleted
+		case c.Deleting:
+			want = controlplane.Recoverable
 		}
 		if c.Phase != want || len(controlplane.Plan(c, s)) != 0 {
 			t.Fatalf("ended at %+v, seen %+v", c, s)
@@ -431,7 +469,8 @@ func TestPlanEnds(t *testing.T) {
 func anyCluster(t *rapid.T) cluster {
 	p := rapid.SampledFrom(controlplane.Phases()).Draw(t, "phase")
 	c := in(p)
-	c.Deleting = p == controlplane.Deleting || p == controlplane.Deleted || rapid.Bool().Draw(t, "deleting")
+	c.Deleting = p == controlplane.Deleted || rapid.Bool().Draw(t, "deleting")
+	c.Purge = c.Deleting && rapid.Bool().Draw(t, "purge")
 	c.Since = noon.Add(-time.Duration(rapid.IntRange(0, 3600).Draw(t, "in phase for")) * time.Second)
 	c.Observed = int64(rapid.IntRange(0, 1).Draw(t, "observed"))
 	if rapid.Bool().Draw(t, "no conditions") {
@@ -511,7 +550,12 @@ func do(t *rapid.T, c cluster, s seen, step controlplane.Step) (cluster, seen) {
 		s.Route = false
 	case controlplane.EnsureBootstrap:
 		s.Health.Bootstrapped = true
+	case controlplane.ClearRun:
+		s.Prepared = false
 	case controlplane.DestroyKeys:
+		if !c.Purge {
+			t.Fatal("keys destroyed of a cluster that may be wanted back")
+		}
 		if s.Etcd.Running || s.Stack.Running || s.Route {
 			t.Fatal("keys destroyed under a reachable or running cluster")
 		}

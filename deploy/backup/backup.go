@@ -204,7 +204,7 @@ func (j Job) write(ctx context.Context, db *pg.DB, scratch string, out *os.File)
 // addCluster copies a cluster's data. What is wrong with one cluster is told, and
 // not an error.
 func (r run) addCluster(ctx context.Context, c controlplane.Cluster) (archive.Cluster, error) {
-	if c.Deleting {
+	if c.Purge {
 		return describe(c, archive.Leaving, ""), nil
 	}
 	file := filepath.Join(r.scratch, string(c.ID))

@@ -59,7 +59,7 @@ func wants(c controlplane.Cluster, known map[tenant.ClusterID]archive.Cluster) b
 func settle(living []controlplane.Cluster, known map[tenant.ClusterID]archive.Cluster) (all []archive.Cluster) {
 	for _, c := range living {
 		k := known[c.ID]
-		if c.Deleting {
+		if c.Purge {
 			k = describe(c, archive.Leaving, "")
 		}
 		all = append(all, k)

@@ -40,7 +40,9 @@ func TestSettle(t *testing.T) {
 	running := controlplane.Cluster{ID: "kc-1", Name: "x", Phase: controlplane.Running, Observed: 1}
 	young := controlplane.Cluster{ID: "kc-1", Name: "x", Phase: controlplane.Provisioning}
 	going := running
-	going.Deleting = true
+	going.Deleting, going.Purge = true, true
+	kept := running
+	kept.Deleting, kept.Phase = true, controlplane.Recoverable
 	for name, tc := range map[string]struct {
 		why    string
 		now    []controlplane.Cluster // in the database, when it is dumped
@@ -54,6 +56,7 @@ func TestSettle(t *testing.T) {
 		"GrewUp":    {"people have put things there since", []controlplane.Cluster{running}, archive.Empty, true, ""},
 		"Missing":   {"once is enough: others wait", []controlplane.Cluster{running}, archive.Missing, false, archive.Missing},
 		"Going":     {"its owner does not want it back", []controlplane.Cluster{going}, archive.Saved, false, archive.Leaving},
+		"Kept":      {"its owner may want it back", []controlplane.Cluster{kept}, archive.Saved, false, archive.Saved},
 		"Gone":      {"the database does not know it any more, so nobody may see its data", nil, archive.Saved, false, ""},
 		"GoneEarly": {"that is why it could not be copied", nil, archive.Missing, false, ""},
 	} {

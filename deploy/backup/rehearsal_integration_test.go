@@ -62,7 +62,7 @@ func TestRehearsal(t *testing.T) {
 	for _, id := range ids {
 		r.await(id, "running", func(k client.Cluster, err error) bool { return err == nil && k.Phase == "running" })
 	}
-	if err := first.Client.DeleteCluster(t.Context(), gone); err != nil {
+	if _, err := first.Client.PurgeCluster(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
 	kubeconfig := map[string][]byte{alpha: r.kubeconfig(alpha), beta: r.kubeconfig(beta)}

@@ -98,7 +98,7 @@ func use(ctx context.Context, kube kubernetes.Interface) error {
 
 // remove deletes a cluster and returns when nothing of it is left.
 func remove(ctx context.Context, c *client.Client, id string) error {
-	if err := c.DeleteCluster(ctx, id); err != nil {
+	if _, err := c.PurgeCluster(ctx, id); err != nil {
 		return err
 	}
 	return until(ctx, func() (bool, error) {

@@ -87,7 +87,16 @@ func newAPI(t *testing.T) *api {
 	handle("GET /v1/options", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"versions":[{"version":"1.37","kubernetes_version":"v1.37.2","default":true}],"sizes":[{"name":"small"},{"name":"large"}],"max_pool_count":100}`)
 	})
-	handle("GET /v1/clusters", func(w http.ResponseWriter, _ *http.Request) { page(w, values(a.clusters)) })
+	handle("GET /v1/clusters", func(w http.ResponseWriter, r *http.Request) {
+		deleted := r.URL.Query().Get("deleted") == "true"
+		page(w, slices.DeleteFunc(values(a.clusters), func(k *client.Cluster) bool { return (k.PurgeAt != nil) != deleted }))
+	})
+	handle("POST /v1/clusters/{id}/undelete", func(w http.ResponseWriter, r *http.Request) {
+		if k := a.cluster(w, r); k != nil {
+			k.Phase, k.PurgeAt = "running", nil
+			answer(w, 202, k)
+		}
+	})
 	handle("POST /v1/clusters", a.createCluster)
 	handle("GET /v1/clusters/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if k := a.cluster(w, r); k != nil {
@@ -107,7 +116,13 @@ func newAPI(t *testing.T) *api {
 		case k.Protected:
 			problem(w, 409, "deletion_protected", "Deletion protection is on for the cluster "+k.Name+".")
 		default:
-			delete(a.clusters, k.ID)
+			k.Phase = "recoverable"
+			if r.URL.Query().Get("purge") == "true" {
+				delete(a.clusters, k.ID)
+			} else {
+				at := time.Date(2030, 1, 9, 12, 0, 0, 0, time.UTC)
+				k.PurgeAt = &at
+			}
 			answer(w, 202, k)
 		}
 	})

@@ -10,8 +10,8 @@ import (
 )
 
 func (e *env) clustersCommand() *cobra.Command {
-	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show, change, watch and delete clusters"})
-	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersUpdate(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.networksCommand(), e.clustersAuthentication(), e.clustersDelete())
+	c := group(&cobra.Command{Use: "clusters", Aliases: []string{"cluster"}, Short: "Create, list, show, change, watch, delete and undelete clusters"})
+	c.AddCommand(e.clustersCreate(), e.clustersList(), e.clustersGet(), e.clustersUpdate(), e.clustersEvents(), e.clustersLogs(), e.clustersMetrics(), e.networksCommand(), e.clustersAuthentication(), e.clustersDelete(), e.clustersUndelete())
 	return c
 }
 
@@ -57,26 +57,35 @@ func (e *env) clustersCreate() *cobra.Command {
 }
 
 func (e *env) clustersList() *cobra.Command {
-	return &cobra.Command{
+	var deleted bool
+	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List clusters", Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := e.client()
 			if err != nil {
 				return err
 			}
-			clusters, err := api.Clusters(cmd.Context())
+			read, show := api.Clusters, e.showClusters
+			if deleted {
+				read, show = api.DeletedClusters, showDeleted
+			}
+			clusters, err := read(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return e.print(list(clusters), func(w io.Writer) {
-				var rows [][]string
-				for _, k := range clusters {
-					rows = append(rows, []string{k.Name, k.ID, k.Version, k.Phase, age(k.CreatedAt)})
-				}
-				table(w, e.noClusters(), []string{"NAME", "ID", "VERSION", "PHASE", "AGE"}, rows)
-			})
+			return e.print(list(clusters), func(w io.Writer) { show(w, clusters) })
 		},
 	}
+	c.Flags().BoolVar(&deleted, "deleted", false, "list the deleted clusters that can be brought back")
+	return c
+}
+
+func (e *env) showClusters(w io.Writer, clusters []client.Cluster) {
+	var rows [][]string
+	for _, k := range clusters {
+		rows = append(rows, []string{k.Name, k.ID, k.Version, k.Phase, age(k.CreatedAt)})
+	}
+	table(w, e.noClusters(), []string{"NAME", "ID", "VERSION", "PHASE", "AGE"}, rows)
 }
 
 func (e *env) noClusters() string {
@@ -111,42 +120,15 @@ func describe(w io.Writer, k client.Cluster) {
 	} {
 		fmt.Fprintf(w, "%-10s %s\n", line[0]+":", line[1])
 	}
+	if k.PurgeAt != nil {
+		fmt.Fprintf(w, "%-10s it can be brought back until %s\n", "Deleted:", moment(*k.PurgeAt))
+	}
 	var rows [][]string
 	for _, c := range k.Conditions {
 		rows = append(rows, []string{c.Type, yes(c.OK), age(c.Since), c.Message})
 	}
 	fmt.Fprintln(w)
 	table(w, "No conditions are known yet.", []string{"CONDITION", "OK", "SINCE", "MESSAGE"}, rows)
-}
-
-func (e *env) clustersDelete() *cobra.Command {
-	var until waiting
-	c := &cobra.Command{
-		Use: "delete CLUSTER", Short: "Delete a cluster, its nodes and all that is in it", Args: takes("CLUSTER"), ValidArgsFunction: e.completeClusters,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			api, k, err := e.cluster(cmd, args[0])
-			if err != nil {
-				return err
-			}
-			if err := api.DeleteCluster(cmd.Context(), k.ID); err != nil {
-				return err
-			}
-			k.Phase = "deleting"
-			if until.wait {
-				if err := e.awaitClusterGone(cmd.Context(), api, k, until.limit); err != nil {
-					return err
-				}
-				k.Phase = "deleted"
-			}
-			return e.print(k, func(w io.Writer) {
-				if !until.wait {
-					fmt.Fprintf(w, "Cluster %s is being deleted.\n", k.Name)
-				}
-			})
-		},
-	}
-	until.bind(c, "nothing of the cluster is left")
-	return c
 }
 
 // cluster finds the cluster that an argument names.

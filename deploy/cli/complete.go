@@ -28,6 +28,23 @@ func (e *env) completeClusters(cmd *cobra.Command, args []string, _ string) ([]c
 	})
 }
 
+func (e *env) completeDeleted(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return suggest(cmd, func(ctx context.Context) (found []cobra.Completion) {
+		if len(args) > 0 {
+			return nil
+		}
+		api, err := e.client()
+		if err != nil {
+			return nil
+		}
+		clusters, _ := api.DeletedClusters(ctx)
+		for _, k := range clusters {
+			found = append(found, cobra.CompletionWithDesc(k.Name, k.ID))
+		}
+		return found
+	})
+}
+
 // completePools completes a cluster's name, then a pool's.
 func (e *env) completePools(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) == 0 {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -18,6 +19,7 @@ import (
 	"github.com/marina-cloud/marina/deploy/server"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/logs"
+	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
 
 // rootHome returns the home that the flags mean, to somebody who may work on it.
@@ -37,6 +39,7 @@ type listenFlags struct {
 	smtp                                     smtpFlags
 	metrics                                  string
 	mirror                                   string
+	keepDeleted                              time.Duration
 }
 
 func (l *listenFlags) bind(c *cobra.Command) {
@@ -49,6 +52,7 @@ func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&l.untrusted, "local-provider-untrusted", "refuse", "`accept` or refuse machines for a second organization, which would share this host's kernel")
 	c.Flags().StringSliceVar(&l.egress, "egress-allow", nil, "what clusters' API servers may call (webhooks, token issuers) beyond HTTPS on the public Internet: `HOST:PORT`, CIDR, CIDR:PORT or :PORT")
 	c.Flags().StringVar(&l.proxies, "trusted-proxies", "", trustedProxiesHelp)
+	c.Flags().DurationVar(&l.keepDeleted, "keep-deleted", controlplane.KeepDeleted, "how long deleted clusters can be brought back, a `time` such as 72h; those that are deleted already keep theirs")
 	l.vault.bind(c)
 	l.smtp.bind(c)
 	c.Flags().StringVar(&l.mirror, "registry-mirror", "", "`URL` of a registry that nodes ask for an image before the image's own registry, through the gateway")
@@ -71,6 +75,9 @@ func (l *listenFlags) check(c *cobra.Command) error {
 	}
 	if _, err := l.mirrorURL(); err != nil {
 		return &usageError{c, fmt.Sprintf("--registry-mirror is %q: write it like http://127.0.0.1:5000", l.mirror)}
+	}
+	if l.keepDeleted <= 0 {
+		return &usageError{c, fmt.Sprintf("--keep-deleted is %s: say a time that is longer than none, such as 72h", l.keepDeleted)}
 	}
 	addresses := map[string]string{"listen": l.api, "router-listen": l.router}
 	if l.metrics != "" {
@@ -124,6 +131,7 @@ func (l *listenFlags) args() []string {
 	args := []string{
 		"--listen", l.api, "--router-listen", l.router, "--domain", l.domain, "--endpoint", l.endpoint,
 		"--metrics-listen", l.metrics, "--public-url", l.publicURL, "--local-provider-untrusted", l.untrusted, "--trusted-proxies", l.proxies,
+		"--keep-deleted", l.keepDeleted.String(),
 	}
 	if l.mirror != "" {
 		args = append(args, "--registry-mirror", l.mirror)
@@ -165,7 +173,7 @@ func (e *env) serveCommand() *cobra.Command {
 			}
 			c := server.Config{
 				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Metrics: l.metrics, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
-				Vault: l.vault.Config, SMTP: l.smtp.Config, Egress: l.egress, Mirror: mirror, TrustedProxies: proxies, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
+				Vault: l.vault.Config, SMTP: l.smtp.Config, Egress: l.egress, Mirror: mirror, TrustedProxies: proxies, KeepDeleted: l.keepDeleted, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
 				return err

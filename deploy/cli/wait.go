@@ -99,8 +99,8 @@ func (e *env) awaitCluster(ctx context.Context, c *client.Client, k client.Clust
 		switch k.Phase {
 		case "running":
 			return fmt.Sprintf("Cluster %s is running, Kubernetes %s", k.Name, k.Version), "", nil
-		case "deleting", "deleted":
-			return "", "", fmt.Errorf("cluster %s is being deleted", k.Name)
+		case "deleting", "recoverable", "deleted":
+			return "", "", fmt.Errorf("cluster %s is deleted", k.Name)
 		}
 		return "", k.Phase + unmet(k.Conditions), nil
 	}})
@@ -121,7 +121,8 @@ func unmet(conditions []client.Condition) string {
 	return ", waiting for " + strings.Join(names, ", ")
 }
 
-// awaitClusterGone waits until nothing of a cluster is left.
+// awaitClusterGone waits until nothing of a cluster runs, and, where nothing is kept of
+// it, until nothing is left.
 func (e *env) awaitClusterGone(ctx context.Context, c *client.Client, k client.Cluster, limit time.Duration) error {
 	return e.await(ctx, goal{title: "Deleting cluster " + k.Name, limit: limit, why: recent(c, k.ID), ask: func(ctx context.Context) (string, string, error) {
 		now, err := c.Cluster(ctx, k.ID)
@@ -131,7 +132,7 @@ func (e *env) awaitClusterGone(ctx context.Context, c *client.Client, k client.C
 			return gone, "", nil
 		case err != nil:
 			return "", "", err
-		case now.Phase == "deleted":
+		case now.Phase == "deleted", now.Phase == "recoverable" && k.PurgeAt != nil:
 			return gone, "", nil
 		}
 		nodes, err := c.Nodes(ctx, k.ID)

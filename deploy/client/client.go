@@ -191,7 +191,10 @@ func all[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 // found reads every page of what a search finds; an empty one finds all.
 func found[T any](ctx context.Context, c *Client, path, search string) ([]T, error) {
 	var items []T
-	cursor := ""
+	cursor, with := "", "?"
+	if strings.Contains(path, with) {
+		with = "&"
+	}
 	for {
 		var page struct {
 			Items      []T    `json:"items"`
@@ -204,7 +207,7 @@ func found[T any](ctx context.Context, c *Client, path, search string) ([]T, err
 		if search != "" {
 			q.Set("search", search)
 		}
-		if err := c.Do(ctx, http.MethodGet, path+"?"+q.Encode(), nil, &page); err != nil {
+		if err := c.Do(ctx, http.MethodGet, path+with+q.Encode(), nil, &page); err != nil {
 			return nil, err
 		}
 		items = append(items, page.Items...)

@@ -35,6 +35,7 @@ type Cluster struct {
 	Conditions []Condition `json:"conditions"`
 	CreatedAt  time.Time   `json:"created_at"`
 	Protected  bool        `json:"deletion_protection"`
+	PurgeAt    *time.Time  `json:"purge_at,omitempty"` // of a deleted one that can be brought back
 }
 
 // ClusterChange changes a cluster; fields that are nil stay as they are.
@@ -147,6 +148,33 @@ func (c *Client) Clusters(ctx context.Context) ([]Cluster, error) {
 	return all[Cluster](ctx, c, "/v1/clusters")
 }
 
+// DeletedClusters returns the deleted clusters that can be brought back.
+func (c *Client) DeletedClusters(ctx context.Context) ([]Cluster, error) {
+	return all[Cluster](ctx, c, "/v1/clusters?deleted=true")
+}
+
+// FindDeletedCluster returns the deleted cluster with this name or id. Several may
+// have had one name.
+func (c *Client) FindDeletedCluster(ctx context.Context, nameOrID string) (Cluster, error) {
+	clusters, err := c.DeletedClusters(ctx)
+	if err != nil {
+		return Cluster{}, err
+	}
+	var found []Cluster
+	for _, k := range clusters {
+		if k.ID == nameOrID || k.Name == nameOrID {
+			found = append(found, k)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Cluster{}, fmt.Errorf("there is no deleted cluster %q: `marina clusters list --deleted` says which there are", nameOrID)
+	case 1:
+		return found[0], nil
+	}
+	return Cluster{}, fmt.Errorf("%d deleted clusters are called %q: name one by its id, which `marina clusters list --deleted` shows", len(found), nameOrID)
+}
+
 // Cluster returns one cluster.
 func (c *Client) Cluster(ctx context.Context, id string) (k Cluster, err error) {
 	return k, c.Do(ctx, http.MethodGet, clusterPath(id), nil, &k)
@@ -176,9 +204,21 @@ func (c *Client) ChangeCluster(ctx context.Context, id string, change ClusterCha
 	return k, c.Do(ctx, http.MethodPatch, clusterPath(id), change, &k)
 }
 
-// DeleteCluster asks for a cluster and its nodes to go.
-func (c *Client) DeleteCluster(ctx context.Context, id string) error {
-	return c.Do(ctx, http.MethodDelete, clusterPath(id), nil, nil)
+// DeleteCluster asks for a cluster and its nodes to go. It can be brought back for a
+// while.
+func (c *Client) DeleteCluster(ctx context.Context, id string) (k Cluster, err error) {
+	return k, c.Do(ctx, http.MethodDelete, clusterPath(id), nil, &k)
+}
+
+// PurgeCluster asks for a cluster, deleted or not, to go with all that is in it, for
+// good.
+func (c *Client) PurgeCluster(ctx context.Context, id string) (k Cluster, err error) {
+	return k, c.Do(ctx, http.MethodDelete, clusterPath(id)+"?purge=true", nil, &k)
+}
+
+// UndeleteCluster asks for a deleted cluster to come back.
+func (c *Client) UndeleteCluster(ctx context.Context, id string) (k Cluster, err error) {
+	return k, c.Do(ctx, http.MethodPost, clusterPath(id)+"/undelete", nil, &k)
 }
 
 // Events returns what happened to a cluster, the oldest first.

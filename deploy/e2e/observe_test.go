@@ -57,7 +57,7 @@ func TestOperatorMetrics(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() {
-		if _, err := marina.Run(context.Background(), "clusters", "delete", "counted", "--wait"); err != nil {
+		if _, err := marina.Run(context.Background(), "clusters", "delete", "counted", "--purge", "--wait"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -315,7 +315,7 @@ func TestStranger(t *testing.T) {
 	if !client.IsCode(err, "cluster_not_found") {
 		t.Errorf("a stranger asks for a kubeconfig: %v", err)
 	}
-	if err := stranger.DeleteCluster(ctx, k.ID); !client.IsCode(err, "cluster_not_found") {
+	if _, err := stranger.DeleteCluster(ctx, k.ID); !client.IsCode(err, "cluster_not_found") {
 		t.Errorf("a stranger deletes the cluster: %v", err)
 	}
 	own, err := stranger.CreateCluster(ctx, client.NewCluster{Name: "demo"})
@@ -325,7 +325,7 @@ func TestStranger(t *testing.T) {
 	if _, err := stranger.CreatePool(ctx, own.ID, client.NewPool{Name: "workers", Count: 1}); !client.IsCode(err, "machines_not_isolated") {
 		t.Errorf("a stranger asks for a machine of this host: %v, want that it shares its kernel", err)
 	}
-	if err := stranger.DeleteCluster(ctx, own.ID); err != nil {
+	if _, err := stranger.PurgeCluster(ctx, own.ID); err != nil {
 		t.Error(err)
 	}
 	eventually(t, "the stranger's cluster goes", func() (bool, string) {

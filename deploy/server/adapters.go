@@ -45,7 +45,7 @@ func (f fleetClusters) Control(ctx context.Context, id tenant.ClusterID) (fleet.
 	c, err := f.App.Control(ctx, id)
 	return fleet.Control{
 		ID: c.ID, Organization: c.Organization, Version: c.Version, KubernetesVersion: c.KubernetesVersion,
-		Running: c.Running, Deleting: c.Deleting, ServerName: c.ServerName, TunnelName: c.TunnelName,
+		Running: c.Running, Deleting: c.Deleting, Purge: c.Purge, ServerName: c.ServerName, TunnelName: c.TunnelName,
 		CA: c.CA, TunnelCA: c.TunnelCA, PodCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR, DNS: c.DNS,
 	}, err
 }

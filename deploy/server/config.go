@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/marina-cloud/marina/gateway/mailer"
 	"github.com/marina-cloud/marina/internal/home"
@@ -34,8 +35,9 @@ type Config struct {
 	// TrustedProxies are the networks of proxies in front of the API and of the
 	// router: they say whom they speak for, and must.
 	TrustedProxies []netip.Prefix
-	TrustAll       bool   // give local machines to more than one organization, though they share this host's kernel
-	Version        string // of Marina
+	KeepDeleted    time.Duration // how long deleted clusters can be brought back; 0: seven days
+	TrustAll       bool          // give local machines to more than one organization, though they share this host's kernel
+	Version        string        // of Marina
 	Log            *slog.Logger
 }
 

@@ -163,7 +163,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	}
 
 	planes, err := controlplaneapp.New(controlplaneapp.Deps{
-		DB: db, Home: c.Home, Events: events, Secrets: secrets, Domain: c.Domain, PublicURL: publicURL, Egress: c.Egress, Log: c.Log,
+		DB: db, Home: c.Home, Events: events, Secrets: secrets, Domain: c.Domain, PublicURL: publicURL, Egress: c.Egress, KeepDeleted: c.KeepDeleted, Log: c.Log,
 		Metrics: watch.registry, Reconcilers: watch.reconcilers,
 		Binaries: controlplaneapp.Binaries{Etcd: c.Artifacts.Etcd, Runc: c.Artifacts.Runc, Kubernetes: c.Artifacts.Kubernetes, Terminal: c.Artifacts.Terminal},
 	})

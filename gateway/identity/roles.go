@@ -78,7 +78,7 @@ func (r Role) Permissions(scopes []Permission) []Permission {
 // Faults of roles and organizations.
 var (
 	ErrLastOwner         = fault.New(fault.Conflict, "last_owner", "An organization keeps at least one owner. Make somebody else an owner first; or delete the organization.")
-	ErrHasClusters       = fault.New(fault.Conflict, "organization_has_clusters", "The organization has clusters. Delete them first, and wait until they are gone.")
+	ErrHasClusters       = fault.New(fault.Conflict, "organization_has_clusters", "The organization has clusters, or deleted ones that can be brought back. Delete them for good first (with purge=true), and wait until they are gone.")
 	ErrManyOrganizations = fault.New(fault.Exhausted, "organization_quota", "You own as many organizations as one person may. Delete one, or ask somebody else to make it.")
 
 	ErrNotPermitted = fault.New(fault.Forbidden, "not_permitted", "Your role in the organization has changed, and does not allow this any more.")

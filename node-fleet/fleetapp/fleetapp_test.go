@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -582,17 +583,59 @@ func TestRelease(t *testing.T) {
 		machines, err := f.provider.Machines(t.Context(), f.cluster)
 		return err == nil && len(machines) == 3
 	})
-	f.planes.Put(f.cluster, f.org, func(c *fleet.Control) { c.Deleting, c.Running = true, false })
+	f.planes.Put(f.cluster, f.org, func(c *fleet.Control) { c.Deleting, c.Purge, c.Running = true, true, false })
 	if _, err := f.CreatePool(t.Context(), f.org, "usr-x", "", f.cluster, fleet.NewPool{Name: "late", Size: "small"}); !errors.Is(err, fleet.ErrGoing) {
 		t.Errorf("a pool for a cluster that goes: %v, want ErrGoing", err)
 	}
 	f.eventually("nothing is left", func() bool {
-		gone, err := f.Release(t.Context(), f.cluster)
+		gone, err := f.Release(t.Context(), f.cluster, true)
 		return err == nil && gone
 	})
 	if machines, err := f.provider.Machines(t.Context(), f.cluster); err != nil || len(machines) > 0 || !f.provider.Released(f.cluster) {
 		t.Errorf("left: %v, %v; released %v", machines, err, f.provider.Released(f.cluster))
 	}
+}
+
+// TestSuspend: a cluster that is gone for now has no machines, and its pools get theirs
+// back with it.
+func TestSuspend(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	p := f.pool("web", 2)
+	machines := func(want int) {
+		t.Helper()
+		f.eventually(fmt.Sprintf("%d machines run", want), func() bool {
+			machines, err := f.provider.Machines(t.Context(), f.cluster)
+			return err == nil && len(machines) == want
+		})
+	}
+	machines(2)
+	f.planes.Put(f.cluster, f.org, func(c *fleet.Control) { c.Deleting, c.Running = true, false })
+	f.eventually("nothing is left", func() bool {
+		gone, err := f.Release(t.Context(), f.cluster, false)
+		return err == nil && gone
+	})
+	machines(0)
+	got, err := f.Pool(t.Context(), f.org, f.cluster, p.ID)
+	if err != nil || got.Phase != fleet.PoolSuspended || got.Count != 2 || got.Deleting {
+		t.Errorf("the pool is %+v, %v; want it suspended", got, err)
+	}
+	if err := f.Room(t.Context(), f.org, f.cluster); err != nil {
+		t.Errorf("no room for two nodes that were there before: %v", err)
+	}
+	other := fleettest.Cluster(t, f.db, f.org)
+	f.planes.Put(other, f.org, func(c *fleet.Control) { c.Running = false }) // so that no machine is made
+	if _, err := f.CreatePool(t.Context(), f.org, "usr-x", "", other, fleet.NewPool{Name: "all", Size: "small", Count: fleet.MaxNodes}); err != nil {
+		t.Fatalf("suspended pools take others' places: %v", err)
+	}
+	if err := f.Room(t.Context(), f.org, f.cluster); !errors.Is(err, fleet.ErrQuota) {
+		t.Errorf("room for nodes beyond the quota: error = %v, want ErrQuota", err)
+	}
+	f.planes.Put(f.cluster, f.org, func(c *fleet.Control) { c.Deleting, c.Running = false, true })
+	if _, err := f.Resize(t.Context(), f.org, "usr-x", "", f.cluster, p.ID, 1, nil); err != nil { // which wakes it, as the event of a running cluster does
+		t.Fatal(err)
+	}
+	machines(1)
 }
 
 // TestARestartRestoresIdentities starts with what is let in taken away in part, and

@@ -90,10 +90,14 @@ func (a *App) Node(ctx context.Context, org tenant.OrganizationID, cluster tenan
 }
 
 // Release begins to remove all nodes of a cluster that is being deleted, without
-// draining them, and reports whether nothing of them is left. It is to be called
-// until it does.
-func (a *App) Release(ctx context.Context, cluster tenant.ClusterID) (gone bool, err error) {
-	left, err := a.store.ReleaseCluster(ctx, cluster)
+// draining them, and reports whether nothing of them is left. Its pools go, too, if it
+// goes for good, and are suspended otherwise. It is to be called until nothing is left.
+func (a *App) Release(ctx context.Context, cluster tenant.ClusterID, forGood bool) (gone bool, err error) {
+	release := a.store.SuspendCluster
+	if forGood {
+		release = a.store.ReleaseCluster
+	}
+	left, err := release(ctx, cluster)
 	if err != nil {
 		return false, err
 	}
@@ -117,6 +121,12 @@ func (a *App) Release(ctx context.Context, cluster tenant.ClusterID) (gone bool,
 	a.kube.Drop(cluster)
 	a.addons.Forget(cluster)
 	return true, nil
+}
+
+// Room returns ErrQuota or ErrUntrusted when the pools of a deleted cluster cannot all
+// have their nodes back.
+func (a *App) Room(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID) error {
+	return a.store.Room(ctx, org, cluster)
 }
 
 // owned returns the control plane of an organization's cluster, or ErrNoCluster.

@@ -52,6 +52,7 @@ type App struct {
 	news       chan tenant.ClusterID // clusters to look at at once
 	rise       rise
 	dependents atomic.Pointer[Dependents]
+	keep       time.Duration // of what is deleted
 	home       home.Home
 	files      reconcile.Files
 	uses       uses    // of credentials
@@ -70,9 +71,12 @@ type Events interface {
 
 // Dependents are what needs a cluster, such as its nodes: they go before it does.
 type Dependents interface {
-	// Release asks all of them to go, as often as it is called, and reports
-	// whether none is left. The cluster's API server runs meanwhile, if it can.
-	Release(ctx context.Context, id tenant.ClusterID) (gone bool, err error)
+	// Release asks all of them to go, for good or until the cluster is brought back,
+	// as often as it is called, and reports whether none is left. The cluster's API
+	// server runs meanwhile, if it can.
+	Release(ctx context.Context, id tenant.ClusterID, forGood bool) (gone bool, err error)
+	// Room returns an error when those that left for now cannot all come back.
+	Room(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) error
 }
 
 // now is without a monotonic part and in the precision of the database, so that a
@@ -82,11 +86,18 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 // lateDependents are set after the App, which they need themselves.
 type lateDependents struct{ p *atomic.Pointer[Dependents] }
 
-func (l lateDependents) Release(ctx context.Context, id tenant.ClusterID) (bool, error) {
+func (l lateDependents) Release(ctx context.Context, id tenant.ClusterID, forGood bool) (bool, error) {
 	if d := l.p.Load(); d != nil {
-		return (*d).Release(ctx, id)
+		return (*d).Release(ctx, id, forGood)
 	}
 	return true, nil
+}
+
+func (l lateDependents) Room(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) error {
+	if d := l.p.Load(); d != nil {
+		return (*d).Room(ctx, org, id)
+	}
+	return nil
 }
 
 // SetDependents says what has to go before a cluster does. Call it before Run.

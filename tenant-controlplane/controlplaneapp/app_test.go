@@ -103,14 +103,14 @@ func TestRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	page, err := app.List(ctx, org, "", 2)
+	page, err := app.List(ctx, org, false, "", 2)
 	if err != nil || len(page) != 2 {
 		t.Fatalf("first page: %d clusters, %v", len(page), err)
 	}
-	if page, err = app.List(ctx, org, string(page[1].ID), 2); err != nil || len(page) != 1 {
+	if page, err = app.List(ctx, org, false, string(page[1].ID), 2); err != nil || len(page) != 1 {
 		t.Errorf("last page: %d clusters, %v", len(page), err)
 	}
-	if page, err = app.List(ctx, other, "", 10); err != nil || len(page) != 0 {
+	if page, err = app.List(ctx, other, false, "", 10); err != nil || len(page) != 0 {
 		t.Errorf("another organization sees %d clusters, %v", len(page), err)
 	}
 	if events, err := app.Events(ctx, org, c.ID, "", 10); err != nil || len(events) != 1 {
@@ -138,9 +138,11 @@ func TestRequests(t *testing.T) {
 		"control of no cluster":                 {second(app.Control(ctx, absent)), controlplane.ErrNoCluster},
 		"client of no cluster":                  {second(app.Client(ctx, absent, "test")), controlplane.ErrNoCluster},
 		"bootstrap of no cluster":               {second(app.IssueNodeBootstrap(ctx, absent, "a", nil)), controlplane.ErrNoCluster},
-		"deletion by another organization":      {second(app.Delete(ctx, other, actor, address, c.ID, nil)), controlplane.ErrNoCluster},
-		"deletion":                              {second(app.Delete(ctx, org, actor, address, c.ID, nil)), nil},
-		"deletion of what never was":            {second(app.Delete(ctx, org, actor, address, absent, nil)), controlplane.ErrNoCluster},
+		"deletion by another organization":      {second(app.Delete(ctx, other, actor, address, c.ID, false, nil)), controlplane.ErrNoCluster},
+		"deletion":                              {second(app.Delete(ctx, org, actor, address, c.ID, false, nil)), nil},
+		"undeletion by another organization":    {second(app.Undelete(ctx, other, actor, address, c.ID)), controlplane.ErrNoCluster},
+		"undeletion of what never was":          {second(app.Undelete(ctx, org, actor, address, absent)), controlplane.ErrNoCluster},
+		"deletion of what never was":            {second(app.Delete(ctx, org, actor, address, absent, false, nil)), controlplane.ErrNoCluster},
 	} {
 		if !errors.Is(tc.got, tc.want) {
 			t.Errorf("%s: error = %v, want %v", what, tc.got, tc.want)

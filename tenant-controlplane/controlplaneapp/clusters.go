@@ -12,7 +12,8 @@ import (
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
 )
 
-// MaxClusters is how many clusters an organization may have at once.
+// MaxClusters is how many clusters an organization may have at once, besides as many
+// deleted ones.
 const MaxClusters = postgres.MaxClusters
 
 // Create adds a cluster. It is there at once, in phase provisioning. Actor and
@@ -37,9 +38,9 @@ func (a *App) Cluster(ctx context.Context, org tenant.OrganizationID, id tenant.
 }
 
 // List returns up to limit of the organization's clusters with ids behind after,
-// the oldest first.
-func (a *App) List(ctx context.Context, org tenant.OrganizationID, after string, limit int) ([]controlplane.Cluster, error) {
-	return a.clusters.List(ctx, org, after, limit)
+// the oldest first: those that there are, or the deleted ones that can be brought back.
+func (a *App) List(ctx context.Context, org tenant.OrganizationID, deleted bool, after string, limit int) ([]controlplane.Cluster, error) {
+	return a.clusters.List(ctx, org, deleted, after, limit)
 }
 
 // Any reports, in a transaction of the organization, whether it has clusters; those that
@@ -59,10 +60,37 @@ func (a *App) Change(ctx context.Context, org tenant.OrganizationID, actor, addr
 }
 
 // Delete says that the owner wants the cluster gone, if only allows it, which it is a
-// while later; to say it again changes nothing. Errors are those of only, ErrNoCluster
-// and ErrProtected.
-func (a *App) Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, only controlplane.Precondition) (controlplane.Cluster, error) {
-	c, err := a.clusters.MarkDeleting(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id, only)
+// while later; to say it again changes nothing. It can be brought back for a time,
+// unless it is to be purged, which may also be said later. Errors are those of only,
+// ErrNoCluster, ErrProtected and ErrManyDeleted.
+func (a *App) Delete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, purge bool, only controlplane.Precondition) (controlplane.Cluster, error) {
+	keep := a.keep
+	if purge {
+		keep = 0
+	}
+	c, err := a.clusters.MarkDeleting(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id, keep, only)
+	if err == nil {
+		a.hurry()
+	}
+	return c, err
+}
+
+// Undelete says that the owner wants a deleted cluster back, with its endpoint, keys,
+// objects and node pools; to say it again, or of a cluster that is not deleted,
+// changes nothing. Errors are ErrNoCluster, ErrPurged, ErrQuota, ErrNameTaken and
+// those of the nodes' quota.
+func (a *App) Undelete(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID) (controlplane.Cluster, error) {
+	c, err := a.clusters.ByID(ctx, org, id)
+	if err != nil || !c.Deleting {
+		return c, err
+	}
+	if err := c.Undeletable(); err != nil {
+		return c, err
+	}
+	if err := (lateDependents{&a.dependents}).Room(ctx, org, id); err != nil {
+		return c, err
+	}
+	c, err = a.clusters.Undelete(ctx, postgres.Asker{Organization: org, Actor: actor, Address: address}, id)
 	if err == nil {
 		a.hurry()
 	}

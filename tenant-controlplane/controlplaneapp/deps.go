@@ -1,6 +1,7 @@
 package controlplaneapp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -44,6 +46,8 @@ type Deps struct {
 	Egress []string
 	Limits controlplane.Limits // of each cluster; none: Small
 	Log    *slog.Logger
+	// KeepDeleted is how long a deleted cluster can be brought back; 0: seven days.
+	KeepDeleted time.Duration
 
 	Metrics     prometheus.Registerer // nil: nothing is shown
 	Reconcilers *metrics.Reconcilers  // nil: nobody counts
@@ -129,6 +133,7 @@ func New(d Deps) (*App, error) {
 		events:    d.Events,
 		domain:    d.Domain,
 		publicURL: strings.TrimSuffix(d.PublicURL, "/"),
+		keep:      cmp.Or(d.KeepDeleted, controlplane.KeepDeleted),
 		log:       d.Log,
 		nudge:     make(chan struct{}, 1),
 		news:      make(chan tenant.ClusterID, 64),

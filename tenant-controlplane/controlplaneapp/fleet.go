@@ -23,8 +23,9 @@ type Control struct {
 	Version           string // "1.37"
 	KubernetesVersion string // "v1.37.2"
 	Phase             controlplane.Phase
-	Running           bool // its API server can be expected to answer
-	Deleting          bool
+	Running           bool   // its API server can be expected to answer
+	Deleting          bool   // it goes, or is gone for now: it has no nodes
+	Purge             bool   // and none of it is kept
 	ServerName        string // of its API server's certificate
 	TunnelName        string // of its konnectivity server's certificate
 	CA, TunnelCA      []byte // PEM
@@ -53,7 +54,7 @@ func (a *App) Control(ctx context.Context, id tenant.ClusterID) (Control, error)
 	version, _ := controlplane.FindVersion(c.Version)
 	control := Control{
 		ID: c.ID, Organization: c.Organization, Version: c.Version, KubernetesVersion: version.Full,
-		Phase: c.Phase, Running: c.Usable(), Deleting: c.Deleting,
+		Phase: c.Phase, Running: c.Usable() && !c.Leaving(), Deleting: c.Leaving(), Purge: c.Purge,
 		ServerName: a.serverName(id), TunnelName: a.tunnelName(id),
 		PodCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR, DNS: controlplane.ServiceAddress(c.ServiceCIDR, 10).String(),
 	}
@@ -101,7 +102,7 @@ func (a *App) issue(ctx context.Context, id tenant.ClusterID, authority string, 
 	if err != nil {
 		return nil, err
 	}
-	if c.Deleting {
+	if c.Leaving() {
 		return nil, controlplane.ErrBadPhase.Saying("The cluster %s is being deleted.", c.Name)
 	}
 	cert, err := a.keys.SignClient(ctx, id, authority, key, name, groups, life)

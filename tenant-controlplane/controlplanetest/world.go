@@ -329,6 +329,14 @@ func (w *World) Observe(context.Context, tenant.ClusterID) (map[string]reconcile
 	}), nil
 }
 
+// Clear implements reconcile.Runtime.
+func (w *World) Clear(context.Context, tenant.ClusterID) error {
+	return w.effect(func() {
+		clear(w.processes)
+		w.files, w.keyFiles, w.denied = false, false, false
+	})
+}
+
 // Remove implements reconcile.Runtime.
 func (w *World) Remove(context.Context, tenant.ClusterID) error {
 	return w.effect(func() {
@@ -428,7 +436,7 @@ func (w *World) Bootstrap(context.Context, controlplane.Cluster) error {
 func (w *World) Forget(tenant.ClusterID) {}
 
 // Release implements reconcile.Dependents.
-func (w *World) Release(context.Context, tenant.ClusterID) (gone bool, err error) {
+func (w *World) Release(context.Context, tenant.ClusterID, bool) (gone bool, err error) {
 	err = w.effect(func() {
 		if w.Stubborn > 0 {
 			w.Stubborn--

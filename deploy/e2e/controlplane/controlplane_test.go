@@ -533,7 +533,7 @@ func deleted(t *testing.T, i *installation, c controlplane.Cluster) {
 	ctx := t.Context()
 	begun := time.Now()
 	for range 2 { // to say it again changes nothing
-		if _, err := i.app.Delete(ctx, i.org, actor, address, c.ID, nil); err != nil && !errors.Is(err, controlplane.ErrNoCluster) {
+		if _, err := i.app.Delete(ctx, i.org, actor, address, c.ID, true, nil); err != nil && !errors.Is(err, controlplane.ErrNoCluster) {
 			t.Fatal(err)
 		}
 	}

@@ -90,6 +90,11 @@ func (w *world) blows(t *testing.T) []blow {
 			t.Fatalf("there never was any %s", v.name)
 		}
 	}
+	for _, step := range []string{"deleting/ClearRun", "recoverable/Enter", "restoring/StartStack", "running/EnterPool", "deleting/DestroyKeys"} {
+		if !slices.Contains(steps, step) {
+			t.Fatalf("a life does not come to %s", step)
+		}
+	}
 	if len(steps) < 20 {
 		t.Fatalf("a life has %d steps: the log does not tell all of them", len(steps))
 	}
@@ -122,7 +127,8 @@ func (w *world) struck(t *testing.T, name string, blows ...blow) int {
 	return len(blows) - len(waiting)
 }
 
-// life makes a cluster and a pool, and takes the pool and then the cluster away.
+// life makes a cluster and a pool, takes the cluster away and brings it back, and takes
+// the pool and then the cluster away for good.
 // It calls at, one call after the other, for every step that this takes.
 func (w *world) life(t *testing.T, name string, at func(step string)) {
 	t.Helper()
@@ -148,10 +154,27 @@ func (w *world) life(t *testing.T, name string, at func(step string)) {
 		p, err := w.Client.FindPool(ctx, cluster, "workers")
 		return p.ID, err
 	})
-	w.until(t, "the node is ready", func(ctx context.Context) bool {
+	ready := func(ctx context.Context) bool {
 		nodes, err := w.Client.Nodes(ctx, cluster)
 		return err == nil && len(nodes) == 1 && nodes[0].Ready
+	}
+	w.until(t, "the node is ready", ready)
+	// Deleted for now, and brought back with its pool.
+	w.until(t, "the cluster is deleted", func(ctx context.Context) bool {
+		k, err := w.Client.Cluster(ctx, cluster)
+		if err == nil && k.PurgeAt == nil {
+			_, _ = w.Client.DeleteCluster(ctx, cluster) // again where the answer was lost
+		}
+		return err == nil && k.Phase == "recoverable"
 	})
+	w.until(t, "the cluster is back", func(ctx context.Context) bool {
+		k, err := w.Client.Cluster(ctx, cluster)
+		if err == nil && k.PurgeAt != nil {
+			_, _ = w.Client.UndeleteCluster(ctx, cluster)
+		}
+		return err == nil && k.Phase == "running"
+	})
+	w.until(t, "a node is ready again", ready)
 	w.until(t, "the pool is gone", func(ctx context.Context) bool {
 		_, err := w.Client.Pool(ctx, cluster, pool)
 		if err == nil {
@@ -162,7 +185,7 @@ func (w *world) life(t *testing.T, name string, at func(step string)) {
 	w.until(t, "the cluster is gone", func(ctx context.Context) bool {
 		_, err := w.Client.Cluster(ctx, cluster)
 		if err == nil {
-			_ = w.Client.DeleteCluster(ctx, cluster)
+			_, _ = w.Client.PurgeCluster(ctx, cluster)
 		}
 		return missing(err)
 	})

@@ -61,7 +61,7 @@ func (s *Store) room(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID, 
 		return fmt.Errorf("lock organization: %w", err)
 	}
 	var wanted int
-	if err := tx.QueryRow(ctx, "SELECT coalesce(sum(count), 0) FROM pools WHERE phase <> 'deleted' AND NOT deleting").Scan(&wanted); err != nil {
+	if err := tx.QueryRow(ctx, "SELECT coalesce(sum(count), 0) FROM pools WHERE phase NOT IN ('suspended', 'deleted') AND NOT deleting").Scan(&wanted); err != nil {
 		return fmt.Errorf("count nodes: %w", err)
 	}
 	if wanted+more > fleet.MaxNodes {
@@ -78,6 +78,18 @@ func (s *Store) room(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID, 
 		return fleet.ErrUntrusted
 	}
 	return nil
+}
+
+// Room returns ErrQuota or ErrUntrusted when the suspended pools of a cluster cannot all
+// have their nodes back.
+func (s *Store) Room(ctx context.Context, org tenant.OrganizationID, cluster tenant.ClusterID) error {
+	return s.DB.AsTenant(ctx, org, func(tx pgx.Tx) error {
+		var back int
+		if err := tx.QueryRow(ctx, "SELECT coalesce(sum(count), 0) FROM pools WHERE cluster_id = $1 AND phase = 'suspended' AND NOT deleting", cluster).Scan(&back); err != nil {
+			return fmt.Errorf("count nodes of suspended pools: %w", err)
+		}
+		return s.room(ctx, tx, org, back)
+	})
 }
 
 // ListPools returns up to limit pools of a cluster with ids after after, oldest first.

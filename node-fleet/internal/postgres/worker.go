@@ -41,6 +41,8 @@ func (s *Store) EnterPool(ctx context.Context, l pg.Lease, p fleet.Pool) error {
 		switch p.Phase {
 		case fleet.PoolRunning:
 			return publishPool(ctx, tx, p, "Node pool %s: all that is wanted is ready (%s).", p.Name, count(p.Count))
+		case fleet.PoolSuspended:
+			return publishPool(ctx, tx, p, "Node pool %s has no nodes until its cluster is brought back.", p.Name)
 		case fleet.PoolDeleted:
 			return publishPool(ctx, tx, p, "Node pool %s is gone.", p.Name)
 		case fleet.PoolProvisioning, fleet.PoolDeleting:
@@ -205,6 +207,23 @@ func (s *Store) ReleaseCluster(ctx context.Context, cluster tenant.ClusterID) (l
 			if _, err := tx.Exec(ctx, wake, id); err != nil {
 				return fmt.Errorf("wake nodes: %w", err)
 			}
+		}
+		return tx.QueryRow(ctx, remain, cluster).Scan(&left)
+	})
+	return left, err
+}
+
+// SuspendCluster wakes all pools of a cluster that is gone for now, and returns how
+// many of them and of their nodes are not gone yet.
+func (s *Store) SuspendCluster(ctx context.Context, cluster tenant.ClusterID) (left int, err error) {
+	const (
+		wake   = "UPDATE pools SET due_at = least(due_at, now()), wakes = wakes + 1 WHERE cluster_id = $1 AND phase NOT IN ('suspended', 'deleted')"
+		remain = `SELECT (SELECT count(*) FROM pools WHERE cluster_id = $1 AND phase NOT IN ('suspended', 'deleted'))
+			+ (SELECT count(*) FROM nodes WHERE cluster_id = $1 AND phase <> 'deleted')`
+	)
+	err = s.DB.AsWorker(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, wake, cluster); err != nil {
+			return fmt.Errorf("wake pools: %w", err)
 		}
 		return tx.QueryRow(ctx, remain, cluster).Scan(&left)
 	})

@@ -64,12 +64,12 @@ func (r *Pools) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, error
 	if err != nil {
 		return 0, err
 	}
-	if c.Deleting && !p.Deleting {
+	if c.Purge && !p.Deleting {
 		if p, err = r.Store.AbandonPool(ctx, l); err != nil {
 			return 0, fmt.Errorf("abandon pool: %w", err)
 		}
 	}
-	for _, s := range fleet.PlanPool(p, nodes) {
+	for _, s := range fleet.PlanPool(p, nodes, c.Deleting) {
 		begun := time.Now()
 		before := p.Phase
 		r.Log.DebugContext(ctx, "step begins", "pool", p.ID, "cluster", p.Cluster, "phase", p.Phase, "step", metrics.Kind(s))
@@ -84,7 +84,7 @@ func (r *Pools) Reconcile(ctx context.Context, l pg.Lease) (time.Duration, error
 		r.Log.InfoContext(ctx, "step done", "pool", p.ID, "cluster", p.Cluster, "phase", p.Phase,
 			"step", metrics.Kind(s), "took", time.Since(begun))
 	}
-	if p.Deleting || p.Count == 0 {
+	if p.Deleting || c.Deleting || p.Count == 0 {
 		return poolRest, nil
 	}
 	if !c.Running {
@@ -138,7 +138,7 @@ func control(ctx context.Context, clusters Clusters, id tenant.ClusterID) (fleet
 	}
 	switch fault.From(err).Kind {
 	case fault.NotFound:
-		return fleet.Control{ID: id, Deleting: true}, nil
+		return fleet.Control{ID: id, Deleting: true, Purge: true}, nil
 	case fault.Conflict:
 		return fleet.Control{ID: id}, nil
 	default:

@@ -114,7 +114,7 @@ func (w *world) SaveNode(_ context.Context, l pg.Lease, _, after fleet.Node) err
 func (w *world) Look(_ context.Context, n fleet.Node, c fleet.Control) (fleet.Seen, error) {
 	t := w.things[n.ID]
 	seen := fleet.Seen{ClusterDeleting: c.Deleting, Machine: t.machine, MachineRunning: t.machine, Identity: t.identity}
-	if !c.Deleting && c.Running {
+	if c.Running || c.Deleting && !c.Purge { // as long as its API server runs
 		seen.API, seen.Object, seen.Ready, seen.Cordoned, seen.Pods = true, t.object, t.ready, t.cordoned, t.pods
 	}
 	return seen, nil
@@ -240,10 +240,14 @@ func life(t *testing.T, end string, late bool, failAt int) (failures int) {
 	check("machine died", fleet.PoolRunning, 1)
 	w.things[w.live()[0].ID].identity = false
 	check("rebooted", fleet.PoolRunning, 1)
+	w.control.Deleting = true
+	check("cluster deleted for now", fleet.PoolSuspended, 0)
+	w.control.Deleting = false
+	check("cluster brought back", fleet.PoolRunning, 1)
 	if end == "pool" {
 		w.pool.Deleting = true
 	} else {
-		w.control = fleet.Control{Deleting: true}
+		w.control = fleet.Control{Deleting: true, Purge: true}
 	}
 	check("deleted", fleet.PoolDeleted, 0)
 	if w.addons == 0 {

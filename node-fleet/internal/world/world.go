@@ -68,8 +68,8 @@ func (w *World) Look(ctx context.Context, n fleet.Node, c fleet.Control) (fleet.
 		return seen, fmt.Errorf("look at machine: %w", err)
 	}
 	seen.Machine, seen.MachineRunning = err == nil, err == nil && m.Running
-	if c.Deleting || !c.Running {
-		return seen, nil
+	if c.Purge || !c.Running && !c.Deleting {
+		return seen, nil // of a cluster that goes for now, the API server may still answer
 	}
 	return w.lookAtObject(ctx, n, seen), nil
 }

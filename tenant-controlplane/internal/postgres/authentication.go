@@ -17,8 +17,7 @@ import (
 // nothing. Errors are ErrNoCluster, and ErrBadPhase when the cluster is being deleted.
 func (s Clusters) SetAuthentication(ctx context.Context, by Asker, id tenant.ClusterID, a controlplane.Authentication) (c controlplane.Cluster, err error) {
 	err = s.DB.AsTenant(ctx, by.Organization, func(tx pgx.Tx) error {
-		const read = "SELECT " + columns + " FROM clusters WHERE id = $1 AND phase <> 'deleted' FOR NO KEY UPDATE"
-		if c, err = one(ctx, tx, controlplane.ErrNoCluster, read, id); err != nil {
+		if c, err = locked(ctx, tx, id); err != nil {
 			return err
 		}
 		if c.Deleting {

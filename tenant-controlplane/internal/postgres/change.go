@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/marina-cloud/marina/internal/tenant"
-	"github.com/marina-cloud/marina/migrations/pg"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
 )
 
@@ -64,30 +63,4 @@ func changes(before, after controlplane.Cluster) (detail map[string]string, mess
 		}
 	}
 	return detail, message
-}
-
-// MarkDeleting notes that the owner wants the cluster gone, if only allows it, and
-// returns it as it is then; to do it again changes nothing. Errors are those of only,
-// ErrNoCluster and ErrProtected.
-func (s Clusters) MarkDeleting(ctx context.Context, by Asker, id tenant.ClusterID, only controlplane.Precondition) (c controlplane.Cluster, err error) {
-	err = s.DB.AsTenant(ctx, by.Organization, func(tx pgx.Tx) error {
-		if c, err = locked(ctx, tx, id); err != nil {
-			return err
-		}
-		if err := only.Check(c); err != nil || c.Deleting {
-			return err
-		}
-		if err := c.Deletable(); err != nil {
-			return err
-		}
-		c, err = one(ctx, tx, nil, "UPDATE clusters SET deleting = true, generation = generation + 1 WHERE id = $1 RETURNING "+columns, id)
-		if err != nil {
-			return fmt.Errorf("mark cluster: %w", err)
-		}
-		if err := (pg.Queue{Table: Table}).Wake(ctx, tx, string(id)); err != nil {
-			return err
-		}
-		return record(ctx, tx, by, c, "cluster.delete", map[string]string{"name": c.Name}, "The deletion of the cluster was asked for.")
-	})
-	return c, err
 }

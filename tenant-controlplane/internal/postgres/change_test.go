@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/marina-cloud/marina/migrations/pgtest"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -28,7 +29,7 @@ func TestChange(t *testing.T) {
 	if _, err := s.Change(t.Context(), by, c.ID, controlplane.Change{Name: &taken}, nil); !errors.Is(err, controlplane.ErrNameTaken) {
 		t.Errorf("a name that is taken: error = %v", err)
 	}
-	if _, err := s.MarkDeleting(t.Context(), by, c.ID, nil); !errors.Is(err, controlplane.ErrProtected) {
+	if _, err := s.MarkDeleting(t.Context(), by, c.ID, time.Hour, nil); !errors.Is(err, controlplane.ErrProtected) {
 		t.Errorf("deletion of a protected cluster: error = %v, want ErrProtected", err)
 	}
 	no := errors.New("no")
@@ -42,10 +43,10 @@ func TestChange(t *testing.T) {
 	if _, err := s.Change(t.Context(), by, c.ID, controlplane.Change{DeletionProtection: &off}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.MarkDeleting(t.Context(), by, c.ID, refuse); !errors.Is(err, no) || got.Deleting {
+	if got, err := s.MarkDeleting(t.Context(), by, c.ID, time.Hour, refuse); !errors.Is(err, no) || got.Deleting {
 		t.Errorf("a deletion that the condition refuses: %+v, %v", got, err)
 	}
-	if got, err := s.MarkDeleting(t.Context(), by, c.ID, nil); err != nil || !got.Deleting {
+	if got, err := s.MarkDeleting(t.Context(), by, c.ID, time.Hour, nil); err != nil || !got.Deleting {
 		t.Errorf("deleted: %+v, %v", got, err)
 	}
 	if _, err := s.Change(t.Context(), by, c.ID, controlplane.Change{Name: &name}, nil); !errors.Is(err, controlplane.ErrBadPhase) {

@@ -23,8 +23,13 @@ import (
 // Table is the table of clusters, which is a queue of work, too.
 const Table = "clusters"
 
-// MaxClusters is how many clusters an organization may have at once.
+// MaxClusters is how many clusters an organization may have at once, besides as many
+// that are deleted and can be brought back.
 const MaxClusters = 20
+
+// gone is true of a deleted cluster that can be brought back and that nobody wants
+// back. As in the indexes of migration 30.
+const gone = "(phase = 'recoverable' AND deleting)"
 
 // Clusters is the owner's side: every call is scoped to one organization, and a
 // cluster of another one does not exist, nor does a deleted one. It is safe for
@@ -40,11 +45,13 @@ type Asker struct {
 
 // columns is the select list that scan expects.
 const columns = `id, organization_id, name, version, pod_cidr, service_cidr, issuer, uid_slot,
-	generation, observed_generation, phase, phase_since, deleting, conditions, created_at, deletion_protection, authentication, authorized_networks`
+	generation, observed_generation, phase, phase_since, deleting, conditions, created_at, deletion_protection, authentication, authorized_networks,
+	coalesce(purge_at, '0001-01-01'), deleting AND coalesce(purge_at <= now(), true)`
 
 func scan(row pgx.CollectableRow) (c controlplane.Cluster, err error) {
 	err = row.Scan(&c.ID, &c.Organization, &c.Name, &c.Version, &c.PodCIDR, &c.ServiceCIDR, &c.Issuer, &c.UIDSlot,
-		&c.Generation, &c.Observed, &c.Phase, &c.Since, &c.Deleting, &c.Conditions, &c.CreatedAt, &c.DeletionProtection, &c.Authentication, &c.Networks)
+		&c.Generation, &c.Observed, &c.Phase, &c.Since, &c.Deleting, &c.Conditions, &c.CreatedAt, &c.DeletionProtection, &c.Authentication, &c.Networks,
+		&c.PurgeAt, &c.Purge)
 	return c, err
 }
 
@@ -66,14 +73,10 @@ func (s Clusters) Create(ctx context.Context, by Asker, id tenant.ClusterID, iss
 		if !alive { // since the request was let through
 			return controlplane.ErrNoOrganization
 		}
-		var have int
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM clusters WHERE phase <> 'deleted'").Scan(&have); err != nil {
-			return fmt.Errorf("count clusters: %w", err)
+		if err := room(ctx, tx); err != nil {
+			return err
 		}
-		switch {
-		case have >= MaxClusters:
-			return controlplane.ErrQuota.Saying("The organization has %d clusters, which is its quota. Delete one, or ask for a higher quota.", have)
-		case slot == nil:
+		if slot == nil {
 			return controlplane.ErrCapacity
 		}
 		const q = `
@@ -106,9 +109,13 @@ func (s Clusters) ByID(ctx context.Context, org tenant.OrganizationID, id tenant
 }
 
 // List returns up to limit clusters in the order in which they were made,
-// beginning after the id given, which may be empty.
-func (s Clusters) List(ctx context.Context, org tenant.OrganizationID, after string, limit int) (cs []controlplane.Cluster, err error) {
-	const q = "SELECT " + columns + " FROM clusters WHERE phase <> 'deleted' AND id > $1 ORDER BY id LIMIT $2"
+// beginning after the id given, which may be empty: those that there are, or the
+// deleted ones that can be brought back.
+func (s Clusters) List(ctx context.Context, org tenant.OrganizationID, deleted bool, after string, limit int) (cs []controlplane.Cluster, err error) {
+	q := "SELECT " + columns + " FROM clusters WHERE phase <> 'deleted' AND NOT " + gone + " AND id > $1 ORDER BY id LIMIT $2"
+	if deleted {
+		q = "SELECT " + columns + " FROM clusters WHERE " + gone + " AND id > $1 ORDER BY id LIMIT $2"
+	}
 	err = s.DB.AsTenant(ctx, org, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, q, after, limit)
 		if err != nil {

@@ -39,7 +39,7 @@ func (s Clusters) AddCredential(ctx context.Context, by Asker, c controlplane.Cr
 		if err != nil {
 			return err
 		}
-		if k.Deleting {
+		if k.Leaving() {
 			return controlplane.ErrBadPhase.Saying("The cluster %s is being deleted.", k.Name)
 		}
 		var have int

@@ -111,7 +111,7 @@ func TestCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows(2)
-	if _, err := s.MarkDeleting(t.Context(), ours, c.ID, nil); err != nil {
+	if _, err := s.MarkDeleting(t.Context(), ours, c.ID, time.Hour, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.AddCredential(t.Context(), ours, good, ""); !errors.Is(err, controlplane.ErrBadPhase) {

@@ -94,9 +94,10 @@ func TestCreate(t *testing.T) {
 		t.Error("two clusters have the same user ids")
 	}
 	for what, err := range map[string]error{
-		"ByID": second(s.ByID(t.Context(), other.Organization, c.ID)), "MarkDeleting": second(s.MarkDeleting(t.Context(), other, c.ID, nil)),
-		"Change": second(s.Change(t.Context(), other, c.ID, controlplane.Change{}, nil)),
-		"Events": third(s.Events(t.Context(), other.Organization, c.ID, "", 10)),
+		"ByID": second(s.ByID(t.Context(), other.Organization, c.ID)), "MarkDeleting": second(s.MarkDeleting(t.Context(), other, c.ID, time.Hour, nil)),
+		"Undelete": second(s.Undelete(t.Context(), other, c.ID)),
+		"Change":   second(s.Change(t.Context(), other, c.ID, controlplane.Change{}, nil)),
+		"Events":   third(s.Events(t.Context(), other.Organization, c.ID, "", 10)),
 	} {
 		if !errors.Is(err, controlplane.ErrNoCluster) {
 			t.Errorf("%s for another organization: error = %v, want ErrNoCluster", what, err)
@@ -156,7 +157,7 @@ func TestList(t *testing.T) {
 	slices.Sort(want)
 	var got []tenant.ClusterID
 	for after := ""; ; {
-		page, err := s.List(t.Context(), by.Organization, after, 2)
+		page, err := s.List(t.Context(), by.Organization, false, after, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +181,7 @@ func TestMarkDeleting(t *testing.T) {
 	c := mustCreate(t, s, by, "demo")
 	l := lease(t, db)
 	for range 2 {
-		if _, err := s.MarkDeleting(t.Context(), by, c.ID, nil); err != nil {
+		if _, err := s.MarkDeleting(t.Context(), by, c.ID, time.Hour, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -196,7 +197,7 @@ func TestMarkDeleting(t *testing.T) {
 		t.Errorf("%+v, %v; want it deleting, changed once", got, err)
 	}
 	bury(t, db, c.ID)
-	if _, err := s.MarkDeleting(t.Context(), by, c.ID, nil); !errors.Is(err, controlplane.ErrNoCluster) {
+	if _, err := s.MarkDeleting(t.Context(), by, c.ID, time.Hour, nil); !errors.Is(err, controlplane.ErrNoCluster) {
 		t.Errorf("deleted again: error = %v, want ErrNoCluster", err)
 	}
 	var actions []string
@@ -308,7 +309,7 @@ func TestSetAuthentication(t *testing.T) {
 	if len(es) != 2 { // that it was asked for, and this
 		t.Errorf("events %v, want one of the change", es)
 	}
-	if _, err := s.MarkDeleting(t.Context(), by, c.ID, nil); err != nil {
+	if _, err := s.MarkDeleting(t.Context(), by, c.ID, time.Hour, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.SetAuthentication(t.Context(), by, c.ID, controlplane.Authentication{}); !errors.Is(err, controlplane.ErrBadPhase) {

@@ -52,7 +52,7 @@ const (
 // Look reads what is there of c.
 func (p *Place) Look(ctx context.Context, c controlplane.Cluster) (seen controlplane.Seen, err error) {
 	seen.At = p.Now()
-	if c.Deleting {
+	if c.Leaving() {
 		return seen, nil // whatever is there goes
 	}
 	if seen.Keys, err = p.Keys.Issued(ctx, c.ID); err != nil {
@@ -160,7 +160,7 @@ func (p *Place) takeAway(ctx context.Context, c controlplane.Cluster, step contr
 		if p.Dependents == nil {
 			return nil
 		}
-		gone, err := p.Dependents.Release(ctx, c.ID)
+		gone, err := p.Dependents.Release(ctx, c.ID, c.Purge)
 		if err == nil && !gone {
 			return errNotYet
 		}
@@ -171,12 +171,13 @@ func (p *Place) takeAway(ctx context.Context, c controlplane.Cluster, step contr
 		return p.Runtime.Stop(ctx, c.ID, Stack, grace(c))
 	case controlplane.StopEtcd:
 		return p.Runtime.Stop(ctx, c.ID, Etcd, grace(c))
-	case controlplane.RemoveData:
-		p.API.Forget(c.ID)
-		if p.Issuers != nil {
-			p.Issuers.Forget(c.ID)
+	case controlplane.ClearRun:
+		if err := p.desert(c.ID); err != nil {
+			return err
 		}
-		if err := errors.Join(p.KMS.Close(c.ID), p.Egress.Close(c.ID)); err != nil {
+		return p.Runtime.Clear(ctx, c.ID)
+	case controlplane.RemoveData:
+		if err := p.desert(c.ID); err != nil {
 			return err
 		}
 		return p.Runtime.Remove(ctx, c.ID)
@@ -192,10 +193,19 @@ func (p *Place) takeAway(ctx context.Context, c controlplane.Cluster, step contr
 	return fmt.Errorf("no way to do %T", step)
 }
 
+// desert ends what this program does for a cluster that does not run any more.
+func (p *Place) desert(id tenant.ClusterID) error {
+	p.API.Forget(id)
+	if p.Issuers != nil {
+		p.Issuers.Forget(id)
+	}
+	return errors.Join(p.KMS.Close(id), p.Egress.Close(id))
+}
+
 // grace is how long c's processes may take to end: no time at all when nothing is
 // left to be saved.
 func grace(c controlplane.Cluster) time.Duration {
-	if c.Deleting {
+	if c.Purge {
 		return 0
 	}
 	return stopGrace
@@ -255,7 +265,7 @@ func (p *Place) serve(ctx context.Context, c controlplane.Cluster, gid int) erro
 // Adopt serves what the running processes of c need of this program, after it
 // started anew. It does nothing for a cluster that has not come that far.
 func (p *Place) Adopt(ctx context.Context, c controlplane.Cluster) error {
-	if c.Deleting {
+	if c.Leaving() {
 		return nil
 	}
 	if issued, err := p.Keys.Issued(ctx, c.ID); err != nil || !issued {

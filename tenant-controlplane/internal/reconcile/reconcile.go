@@ -132,6 +132,8 @@ func (r *Reconciler) do(ctx context.Context, l pg.Lease, c controlplane.Cluster,
 		switch s.Phase {
 		case controlplane.Running:
 			kind, next.Observed = event.ClusterRunning, c.Generation
+		case controlplane.Recoverable:
+			next.Observed = c.Generation
 		case controlplane.Deleted:
 			kind, next.Observed = event.ClusterDeleted, c.Generation
 		}

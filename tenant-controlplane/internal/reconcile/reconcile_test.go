@@ -67,12 +67,36 @@ var wishes = []struct {
 	},
 	{
 		"delete",
-		func(w *controlplanetest.World) { w.Change(func(c *controlplane.Cluster) { c.Deleting = true }) },
+		func(w *controlplanetest.World) { w.Change(deleted) },
+		controlplane.Recoverable, kept,
+	},
+	{
+		"undelete",
+		func(w *controlplanetest.World) { w.Change(undeleted) },
+		controlplane.Running, revoked,
+	},
+	{
+		"delete again",
+		func(w *controlplanetest.World) { w.Change(deleted) },
+		controlplane.Recoverable, kept,
+	},
+	{
+		"purge",
+		func(w *controlplanetest.World) { w.Change(func(c *controlplane.Cluster) { c.Purge = true }) },
 		controlplane.Deleted, nil,
 	},
 }
 
 var whole = []string{"data", "data key", "egress socket", "files", "key files", "keys", "kms socket", "process etcd", "process stack", "route"}
+
+func deleted(c *controlplane.Cluster) {
+	c.Deleting, c.PurgeAt = true, c.Since.Add(controlplane.KeepDeleted)
+}
+
+func undeleted(c *controlplane.Cluster) { c.Deleting, c.PurgeAt = false, time.Time{} }
+
+// kept is what is there of a cluster that can be brought back.
+var kept = []string{"data", "data key", "keys", "revoked credential"}
 
 var revoked = slices.Sorted(slices.Values(append([]string{"revoked credential", "file of it"}, whole...)))
 
@@ -117,10 +141,10 @@ func TestLifeWithoutFailures(t *testing.T) {
 			wish.happen(w)
 			settle(t, w)
 		}
-		// Created, restarted by three deaths of its own or with the machine, and
-		// replaced by the upgrade: nothing more than needed.
-		if etcd, stack := w.Starts(reconcile.Etcd), w.Starts(reconcile.Stack); etcd != 3 || stack != 4 {
-			t.Errorf("etcd was started %d times and the stack %d times, want 3 and 4", etcd, stack)
+		// Created, restarted by three deaths of its own or with the machine, replaced
+		// by the upgrade, and brought back: nothing more than needed.
+		if etcd, stack := w.Starts(reconcile.Etcd), w.Starts(reconcile.Stack); etcd != 4 || stack != 5 {
+			t.Errorf("etcd was started %d times and the stack %d times, want 4 and 5", etcd, stack)
 		}
 		want := []string{
 			"The cluster is running.",

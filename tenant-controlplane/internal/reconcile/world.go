@@ -31,6 +31,9 @@ type Runtime interface {
 	// Observe returns the processes of a cluster by name; one that was never
 	// started, or was stopped, is absent.
 	Observe(ctx context.Context, id tenant.ClusterID) (map[string]ProcessState, error)
+	// Clear removes the containers, cgroups and directories of sockets of a cluster,
+	// and leaves its data.
+	Clear(ctx context.Context, id tenant.ClusterID) error
 	// Remove removes the containers, cgroups, directories of sockets and data of
 	// a cluster: nothing is left.
 	Remove(ctx context.Context, id tenant.ClusterID) error
@@ -207,7 +210,7 @@ type Issuers interface {
 
 // Dependents are what needs a cluster, such as its nodes.
 type Dependents interface {
-	// Release asks all of them to go, as often as it is called, and reports
-	// whether none is left.
-	Release(ctx context.Context, id tenant.ClusterID) (gone bool, err error)
+	// Release asks all of them to go, for good or until the cluster is brought back,
+	// as often as it is called, and reports whether none is left.
+	Release(ctx context.Context, id tenant.ClusterID, forGood bool) (gone bool, err error)
 }

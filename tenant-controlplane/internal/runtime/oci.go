@@ -261,6 +261,18 @@ func lastWords(r record, oomKills int) string {
 // Remove removes the containers, cgroups, directories of sockets and data of a
 // cluster. Nothing is left.
 func (o *OCI) Remove(ctx context.Context, id tenant.ClusterID) error {
+	if err := o.Clear(ctx, id); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(o.home.Tenant(id)); err != nil {
+		return fmt.Errorf("remove %s: %w", id, err)
+	}
+	return nil
+}
+
+// Clear removes the containers, cgroups and directories of sockets of a cluster. Its
+// data is left.
+func (o *OCI) Clear(ctx context.Context, id tenant.ClusterID) error {
 	names, err := o.names(id)
 	if err != nil {
 		return err
@@ -282,7 +294,7 @@ func (o *OCI) Remove(ctx context.Context, id tenant.ClusterID) error {
 	if err := runc.RemoveCgroup(ctx, path.Join(o.home.Cgroup(), string(id))); err != nil {
 		return fmt.Errorf("remove %s: %w", id, err)
 	}
-	if err := errors.Join(os.RemoveAll(o.home.TenantRun(id)), os.RemoveAll(o.home.Tenant(id))); err != nil {
+	if err := os.RemoveAll(o.home.TenantRun(id)); err != nil {
 		return fmt.Errorf("remove %s: %w", id, err)
 	}
 	return nil

@@ -48,6 +48,7 @@ func Run(t *testing.T, p Place) {
 		"BadProcess":         badProcess,
 		"TwoProcesses":       twoProcesses,
 		"RemoveLeavesNone":   removeLeavesNone,
+		"ClearLeavesData":    clearLeavesData,
 		"Isolation":          isolation,
 		"AtOnce":             atOnce,
 	} {
@@ -328,6 +329,28 @@ func removeLeavesNone(t *testing.T, s suite) {
 	if states := s.observe(t); len(states) != 0 {
 		t.Errorf("Observe = %+v of a removed cluster", states)
 	}
+}
+
+// clearLeavesData: what ran is gone, can be started again, and finds what it wrote.
+func clearLeavesData(t *testing.T, s suite) {
+	p := s.process("wait")
+	state := s.start(t, p)
+	said(t, p.LogFile, "probe wait")
+	for range 2 {
+		if err := s.runtime.Clear(t.Context(), s.id); err != nil {
+			t.Fatalf("Clear: %v, want it done, also the second time", err)
+		}
+	}
+	if alive(state.PID, s.Probe) {
+		t.Error("the process lives on")
+	}
+	if states := s.observe(t); len(states) != 0 {
+		t.Errorf("Observe = %+v of a cleared cluster", states)
+	}
+	if text, err := os.ReadFile(p.LogFile); err != nil || len(text) == 0 {
+		t.Errorf("the process's log is gone: %v", err)
+	}
+	s.start(t, p)
 }
 
 // atOnce: all methods may be called at the same time.
