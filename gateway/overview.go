@@ -44,7 +44,9 @@ func (s *server) registerOverview(api huma.API) {
 
 func (s *server) overview(ctx context.Context, _ *struct{}) (*struct{ Body overviewView }, error) {
 	org := caller(ctx).Organization
-	clusters, err := pages(func(after string) ([]controlplane.Cluster, error) { return s.Clusters.List(ctx, org, false, after, atOnce) },
+	clusters, err := pages(func(after string) ([]controlplane.Cluster, error) {
+		return s.Clusters.List(ctx, org, false, after, atOnce)
+	},
 		func(c controlplane.Cluster) string { return string(c.ID) })
 	if err != nil {
 		return nil, s.failed(ctx, err)

@@ -5,7 +5,7 @@ import { LogIn } from "./account/LogIn";
 import { safeNext } from "./account/next";
 import { SignUp } from "./account/SignUp";
 import { explain, isProblem } from "./api/problem";
-import { accountQuery, clusterQuery, clustersQuery, credentialsQuery, eventsQuery, networksQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
+import { accountQuery, clusterQuery, clustersQuery, credentialsQuery, deletedQuery, eventsQuery, networksQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
 import { ClusterList } from "./clusters/ClusterList";
 import { ClusterPage } from "./clusters/ClusterPage";
 import { Overview } from "./clusters/Overview";
@@ -50,7 +50,7 @@ const dashboard = createRoute({
   loader: () => Promise.all([queries.ensureQueryData(clustersQuery), queries.ensureQueryData(overviewQuery)]),
 });
 
-const clusters = createRoute({ getParentRoute: () => inside, path: "/clusters", component: ClusterList, loader: () => queries.ensureQueryData(clustersQuery) });
+const clusters = createRoute({ getParentRoute: () => inside, path: "/clusters", component: ClusterList, loader: () => Promise.all([queries.ensureQueryData(clustersQuery), queries.ensureQueryData(deletedQuery)]) });
 
 const newCluster = createRoute({
   getParentRoute: () => inside,
@@ -98,6 +98,7 @@ const access = createRoute({
 });
 const activity = createRoute({ getParentRoute: () => cluster, path: "/activity", component: lazyRouteComponent(() => import("./clusters/Activity"), "Activity") });
 const logs = createRoute({ getParentRoute: () => cluster, path: "/logs", component: lazyRouteComponent(() => import("./logs/Logs"), "Logs") });
+const settings = createRoute({ getParentRoute: () => cluster, path: "/settings", component: lazyRouteComponent(() => import("./clusters/Settings"), "Settings") });
 const danger = createRoute({ getParentRoute: () => cluster, path: "/danger", component: lazyRouteComponent(() => import("./clusters/Danger"), "Danger") });
 
 const tokens = createRoute({
@@ -161,7 +162,7 @@ const operator = [installation, allOrganizations, allClusters, allNodes, mails] 
 export const router = createRouter({
   routeTree: root.addChildren([
     login, signup, verify, forgot, resetPassword,
-    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, danger]), tokens, profile, ...operator, nowhere]),
+    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, settings, danger]), tokens, profile, ...operator, nowhere]),
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/marina-cloud/marina/migrations/pgtest"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -59,7 +60,7 @@ func TestSetNetworks(t *testing.T) {
 	if n := said(); n != 2 {
 		t.Errorf("it was told %d times, want twice", n)
 	}
-	if _, err := s.MarkDeleting(t.Context(), ours, c.ID, nil); err != nil {
+	if _, err := s.MarkDeleting(t.Context(), ours, c.ID, time.Hour, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.SetNetworks(t.Context(), ours, c.ID, office); !errors.Is(err, controlplane.ErrBadPhase) {

@@ -5,6 +5,7 @@ package postgres_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/marina-cloud/marina/migrations/pgtest"
 	"github.com/marina-cloud/marina/tenant-controlplane/internal/postgres"
@@ -17,7 +18,7 @@ func TestRecent(t *testing.T) {
 	mustCreate(t, s, other, "theirs")
 	first := mustCreate(t, s, by, "first")
 	mustCreate(t, s, by, "second")
-	if _, err := s.MarkDeleting(t.Context(), by, first.ID, nil); err != nil {
+	if _, err := s.MarkDeleting(t.Context(), by, first.ID, time.Hour, nil); err != nil {
 		t.Fatal(err)
 	}
 	bury(t, db, first.ID)

@@ -27,6 +27,16 @@ describe("changes", () => {
     expect(queries.getQueryData<Cluster>(["cluster", "kc-1"])?.phase).toBe("running");
     apply(queries, { kind: "gone", gone: "kc-1" });
     expect(queries.getQueryData(["clusters"])).toEqual([]);
+    // It may be one that can be brought back: whoever opens its page asks.
+    expect(queries.getQueryData<Cluster>(["cluster", "kc-1"])).toBeUndefined();
+  });
+  test("a cluster that can be brought back is not in the list; one that is gone from its own page is gone for good", () => {
+    const queries = new QueryClient();
+    queries.setQueryData(["clusters"], [cluster("kc-1")]);
+    apply(queries, { kind: "cluster", cluster: cluster("kc-1", "recoverable") }, "kc-1");
+    expect(queries.getQueryData(["clusters"])).toEqual([]);
+    expect(queries.getQueryData<Cluster>(["cluster", "kc-1"])?.phase).toBe("recoverable");
+    apply(queries, { kind: "gone", gone: "kc-1" }, "kc-1");
     expect(queries.getQueryData<Cluster>(["cluster", "kc-1"])?.phase).toBe("deleted");
   });
   test("a list that was never asked for is not made from one item", () => {

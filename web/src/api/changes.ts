@@ -36,6 +36,8 @@ export function answered(queries: QueryClient, sent: number, answer: Change, clu
   if ((spoken.get(subject(answer)) ?? -1) < sent) show(queries, answer, cluster);
 }
 
+const isGone = ({ phase }: Cluster) => phase === "deleted" || phase === "recoverable";
+
 /** The id of what a change is about. */
 export const subject = ({ cluster, pool, node, gone }: Change): string => (cluster ?? pool ?? node)?.id ?? gone ?? "";
 
@@ -48,11 +50,15 @@ function show(queries: QueryClient, change: Change, cluster?: string): void {
   const { cluster: one, pool, node, event, gone } = change;
   if (one) {
     queries.setQueryData<Cluster>(["cluster", one.id], one);
-    edit<Cluster>(["clusters"], (list) => (one.phase === "deleted" ? without(list, one.id) : put(list, one)));
+    edit<Cluster>(["clusters"], (list) => (isGone(one) ? without(list, one.id) : put(list, one)));
+    if (isGone(one)) void queries.invalidateQueries({ queryKey: ["deleted clusters"] });
   }
   if (gone) {
     edit<Cluster>(["clusters"], (list) => without(list, gone));
-    queries.setQueryData<Cluster>(["cluster", gone], (was) => was && { ...was, phase: "deleted" });
+    // Among all clusters one is gone, too, that is deleted and can be brought back.
+    if (cluster) queries.setQueryData<Cluster>(["cluster", gone], (was) => was && { ...was, phase: "deleted" });
+    else queries.removeQueries({ queryKey: ["cluster", gone], exact: true });
+    void queries.invalidateQueries({ queryKey: ["deleted clusters"] });
   }
   if (!cluster) return;
   if (pool) edit<Pool>(["pools", cluster], (list) => put(list, pool));

@@ -19,6 +19,12 @@ export const clustersQuery = queryOptions({
   queryFn: () => everything((cursor) => api.GET("/v1/clusters", { params: { query: { limit: 100, cursor } } })),
 });
 
+// Deleted ones that can be brought back.
+export const deletedQuery = queryOptions({
+  queryKey: ["deleted clusters"],
+  queryFn: () => everything((cursor) => api.GET("/v1/clusters", { params: { query: { deleted: true, limit: 100, cursor } } })),
+});
+
 // It is told by no stream as a whole; what streams tell makes it be read again.
 export const overviewQuery = queryOptions({ queryKey: ["overview"], queryFn: () => body(api.GET("/v1/overview")), refetchInterval: 30_000 });
 

@@ -12,6 +12,7 @@ import { Empty, Page, Panel } from "../parts/Page";
 import { Status } from "../parts/Status";
 import { clusterPhase, usable } from "../words/phase";
 import { KubeconfigFile } from "./Connect";
+import { Recoverable } from "./Recoverable";
 
 const route = getRouteApi("/inside/clusters/$id");
 
@@ -23,6 +24,7 @@ const tabs = [
   { path: "/access", label: "Access" },
   { path: "/activity", label: "Activity" },
   { path: "/logs", label: "Logs" },
+  { path: "/settings", label: "Settings" },
   { path: "/danger", label: "Danger" },
 ];
 
@@ -47,6 +49,7 @@ export function ClusterPage() {
       </Page>
     );
   }
+  if (cluster.phase === "recoverable") return <Recoverable cluster={cluster} />;
   return (
     <Page
       title={cluster.name}

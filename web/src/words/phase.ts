@@ -13,6 +13,8 @@ const clusterPhases: Record<Cluster["phase"], Word> = {
   updating: { text: "Updating", tone: "wait" },
   degraded: { text: "Degraded", tone: "bad" },
   deleting: { text: "Deleting", tone: "wait" },
+  recoverable: { text: "Deleted", tone: "none" },
+  restoring: { text: "Coming back", tone: "wait" },
   deleted: { text: "Deleted", tone: "none" },
   failed: { text: "Failed", tone: "bad" },
 };
@@ -29,6 +31,7 @@ export function usable(phase: Cluster["phase"]): boolean {
 const poolPhases: Record<Pool["phase"], Word> = {
   provisioning: { text: "Scaling", tone: "wait" },
   running: { text: "Running", tone: "good" },
+  suspended: { text: "Without nodes", tone: "none" },
   deleting: { text: "Deleting", tone: "wait" },
   deleted: { text: "Deleted", tone: "none" },
 };
