@@ -65,6 +65,11 @@ func (a *attempts) letter(from netip.Prefix, email string, now time.Time) error 
 	if err := a.try(from, now); err != nil {
 		return err
 	}
+	return a.mail(email, now)
+}
+
+// mail must be asked before somebody who is known has a mail sent to a stranger.
+func (a *attempts) mail(email string, now time.Time) error {
 	if left, ok := a.letters.Take(sha256.Sum256([]byte(email)), now); !ok {
 		return tooMany(left.Wait, "Too many mails were sent to this e-mail address: look there, also for spam.")
 	}

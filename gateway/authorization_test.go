@@ -42,13 +42,15 @@ var bodies = map[string]string{
 	"enableTOTP":            `{"code":"123456"}`,
 	"setAuthentication":     `{"jwt":[]}`,
 	"changePassword":        `{"password":"` + password + `","new_password":"` + password + `"}`, // the same: other routes ask for it
+	"createInvitation":      `{"email":"grace@example.com","role":"viewer"}`,
+	"acceptInvitation":      `{"secret":"nothing"}`,
 }
 
 // ofNothing are about what a new person has not, or take what nobody can write down
 // before, or what the last owner of an organization with clusters may not do.
 var ofNothing = map[string]bool{
 	"enableTOTP": true, "beginPasskey": true, "addPasskey": true, "removeTOTP": true, "replaceRecoveryCodes": true,
-	"leaveOrganization": true, "deleteOrganization": true,
+	"leaveOrganization": true, "acceptInvitation": true, "deleteOrganization": true,
 }
 
 // TestAuthorization walks every operation that the API describes: nobody gets in,
@@ -70,6 +72,8 @@ func TestAuthorization(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := a.addPasskey(t, ada)
+	var invitation struct{ ID string }
+	a.do(t, "POST", "/v1/invitations", `{"email":"grace@example.com","role":"viewer"}`, ada.bearer()...).decode(t, http.StatusCreated, &invitation)
 	tried := 0
 	for path, operations := range d.Paths {
 		for method, op := range operations {
@@ -83,7 +87,7 @@ func TestAuthorization(t *testing.T) {
 				continue
 			}
 			fill := func(cluster string) string {
-				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID), "{passkey_id}", string(key), "{user_id}", string(ada.User)).Replace(path)
+				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID), "{passkey_id}", string(key), "{user_id}", string(ada.User), "{invitation_id}", invitation.ID).Replace(path)
 			}
 			method := strings.ToUpper(method)
 			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
@@ -108,7 +112,7 @@ func TestAuthorization(t *testing.T) {
 			}
 			// What is another's looks like what never was.
 			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
-				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID()), "{passkey_id}", string(tenant.NewPasskeyID()), "{user_id}", string(tenant.NewUserID())).Replace(path)
+				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID()), "{passkey_id}", string(tenant.NewPasskeyID()), "{user_id}", string(tenant.NewUserID()), "{invitation_id}", string(tenant.NewInvitationID())).Replace(path)
 			nothing := a.do(t, method, never, body, asked...)
 			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
 				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,

@@ -67,6 +67,8 @@ var public = map[string]string{
 	"logIn":                  "whoever logs in has none",
 	"beginPasskeyLogIn":      "whoever logs in has none",
 	"logInWithPasskey":       "whoever logs in has none",
+	"showInvitation":         "the link in the mail says who may see it",
+	"signUpInvited":          "whoever is invited has none",
 	"getOptions":             "prices and versions are for everybody",
 	"getOpenIDConfiguration": "whoever is shown a token verifies it",
 	"getJWKS":                "whoever is shown a token verifies it",

@@ -119,6 +119,8 @@ func New(d Deps) http.Handler {
 	s.registerTokens(private)
 	s.registerOrganizations(private)
 	s.registerMembers(private)
+	s.registerInvitations(private)
+	s.registerInvited(public, private)
 	s.registerAudit(private)
 	s.registerClusters(private)
 	s.registerNetworks(private)

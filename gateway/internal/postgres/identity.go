@@ -24,6 +24,18 @@ func addPerson(ctx context.Context, tx pgx.Tx, u identity.User, passwordHash, or
 	if _, err := tx.Exec(ctx, "INSERT INTO organizations (id, name) VALUES ($1, $2)", u.Organization, organization); err != nil {
 		return fmt.Errorf("add organization: %w", err)
 	}
+	if err := addUser(ctx, tx, u, passwordHash); err != nil {
+		return err
+	}
+	const member = "INSERT INTO memberships (organization_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)"
+	if _, err := tx.Exec(ctx, member, u.Organization, u.ID, identity.Owner, u.CreatedAt); err != nil {
+		return fmt.Errorf("add member: %w", err)
+	}
+	return audit(ctx, tx, By{u.Organization, string(u.ID), address}, "organization.create", string(u.Organization), map[string]any{"name": organization})
+}
+
+// addUser adds a person, or returns identity.ErrEmailTaken.
+func addUser(ctx context.Context, tx pgx.Tx, u identity.User, passwordHash string) error {
 	const q = "INSERT INTO users (id, organization_id, email, name, operator, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"
 	if _, err := tx.Exec(ctx, q, u.ID, u.Organization, u.Email, u.Name, u.Operator, passwordHash, u.CreatedAt); err != nil {
 		if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" { // unique_violation
@@ -31,11 +43,7 @@ func addPerson(ctx context.Context, tx pgx.Tx, u identity.User, passwordHash, or
 		}
 		return fmt.Errorf("add user: %w", err)
 	}
-	const member = "INSERT INTO memberships (organization_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)"
-	if _, err := tx.Exec(ctx, member, u.Organization, u.ID, identity.Owner, u.CreatedAt); err != nil {
-		return fmt.Errorf("add member: %w", err)
-	}
-	return audit(ctx, tx, By{u.Organization, string(u.ID), address}, "organization.create", string(u.Organization), map[string]any{"name": organization})
+	return nil
 }
 
 // AddOperator adds a person who runs the installation, with an organization. It
