@@ -74,7 +74,8 @@ func (e *env) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("use", e.signupCommand(), e.verifySignUpCommand(), e.passwordCommand(), e.loginCommand(), e.clustersCommand(), e.poolsCommand(), e.nodesCommand(), e.kubeconfigCommand(), e.kubectlCommand(), e.credentialsCommand())
+	add("use", e.signupCommand(), e.verifySignUpCommand(), e.passwordCommand(), e.loginCommand(), e.clustersCommand(), e.poolsCommand(), e.nodesCommand(), e.kubeconfigCommand(), e.kubectlCommand(), e.credentialsCommand(),
+		e.organizationsCommand(), e.membersCommand(), e.invitationsCommand(), e.auditCommand())
 	add("host", e.upCommand(), e.downCommand(), e.statusCommand(), e.operatorCommand(), e.metricsCommand(), e.mailsCommand(), e.backupCommand(), e.restoreCommand(), e.secretsCommand(), e.serveCommand(), e.routerCommand())
 	return root
 }

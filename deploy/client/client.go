@@ -19,6 +19,8 @@ import (
 type Client struct {
 	Server string // such as http://localhost:8080
 	Token  string // empty for operations that need none
+	// Organization is in which of theirs a person acts; empty: in the one chosen last.
+	Organization string
 }
 
 // answerLimit bounds one request with its answer. The slowest, signing up, takes
@@ -104,9 +106,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Token)
-	}
+	c.sign(req)
 	resp, err := transport.Do(req)
 	if err != nil {
 		return c.unreachable(ctx, err)
@@ -140,6 +140,16 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	}
 }
 
+// sign says on whose behalf a request is.
+func (c *Client) sign(req *http.Request) {
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	if c.Organization != "" {
+		req.Header.Set("Marina-Organization", c.Organization)
+	}
+}
+
 // Stream sends a GET request and copies the answer to w as it comes, for as long as
 // it goes on.
 func (c *Client) Stream(ctx context.Context, path string, w io.Writer) error {
@@ -147,7 +157,7 @@ func (c *Client) Stream(ctx context.Context, path string, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+c.Token)
+	c.sign(req)
 	endless := *transport
 	endless.Timeout = 0
 	resp, err := endless.Do(req)
