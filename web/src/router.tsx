@@ -4,6 +4,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, type Er
 import { LogIn } from "./account/LogIn";
 import { safeNext } from "./account/next";
 import { SignUp } from "./account/SignUp";
+import { forgetOrganization } from "./api/organization";
 import { explain, isProblem } from "./api/problem";
 import { accountQuery, clusterQuery, clustersQuery, credentialsQuery, deletedQuery, eventsQuery, networksQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
 import { ClusterList } from "./clusters/ClusterList";
@@ -11,6 +12,7 @@ import { ClusterPage } from "./clusters/ClusterPage";
 import { Overview } from "./clusters/Overview";
 import { Dashboard } from "./dashboard/Dashboard";
 import { Shell } from "./layout/Shell";
+import { auditSearch } from "./organization/search";
 import { ButtonLink } from "./parts/Link";
 import { Empty, Page, Panel } from "./parts/Page";
 import { queries } from "./queries";
@@ -27,6 +29,7 @@ const signup = createRoute({ getParentRoute: () => root, path: "/signup", compon
 const verify = createRoute({ getParentRoute: () => root, path: "/verify", component: lazyRouteComponent(() => import("./account/Verify"), "Verify") });
 const forgot = createRoute({ getParentRoute: () => root, path: "/forgot", component: lazyRouteComponent(() => import("./account/Forgot"), "Forgot") });
 const resetPassword = createRoute({ getParentRoute: () => root, path: "/reset", component: lazyRouteComponent(() => import("./account/Reset"), "Reset") });
+const invitation = createRoute({ getParentRoute: () => root, path: "/invitation", component: lazyRouteComponent(() => import("./account/Invitation"), "Invitation") });
 
 // Everything below asks who is there first, and sends strangers to log in.
 const inside = createRoute({
@@ -35,7 +38,12 @@ const inside = createRoute({
   component: Shell,
   beforeLoad: async ({ location }) => {
     try {
-      await queries.ensureQueryData(accountQuery);
+      await queries.ensureQueryData(accountQuery).catch((error: unknown) => {
+        // This tab's organization is gone, or one is a member of it no more.
+        if (!isProblem(error) || error.code !== "organization_not_found") throw error;
+        forgetOrganization();
+        return queries.ensureQueryData(accountQuery);
+      });
     } catch (error) {
       if (isProblem(error) && error.status === 401) throw redirect({ to: "/login", search: door({ next: location.href }) });
       throw error;
@@ -107,6 +115,28 @@ const tokens = createRoute({
   component: lazyRouteComponent(() => import("./account/Tokens"), "Tokens"),
   loader: () => queries.ensureQueryData(tokensQuery),
 });
+const members = createRoute({
+  getParentRoute: () => inside,
+  path: "/members",
+  component: lazyRouteComponent(() => import("./organization/Members"), "Members"),
+  loader: async () => {
+    const { invitationsQuery, membersQuery } = await import("./organization/queries");
+    await Promise.all([queries.ensureQueryData(membersQuery), queries.ensureQueryData(invitationsQuery)]);
+  },
+});
+const audit = createRoute({
+  getParentRoute: () => inside,
+  path: "/audit",
+  validateSearch: auditSearch,
+  loaderDeps: ({ search }) => search,
+  component: lazyRouteComponent(() => import("./organization/Audit"), "Audit"),
+  loader: async ({ deps }) => { await queries.fetchInfiniteQuery((await import("./organization/queries")).auditQuery(deps)); },
+});
+const organization = createRoute({
+  getParentRoute: () => inside,
+  path: "/organization",
+  component: lazyRouteComponent(() => import("./organization/Settings"), "Settings"),
+});
 const profile = createRoute({
   getParentRoute: () => inside,
   path: "/profile",
@@ -161,8 +191,8 @@ const operator = [installation, allOrganizations, allClusters, allNodes, mails] 
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    login, signup, verify, forgot, resetPassword,
-    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, settings, danger]), tokens, profile, ...operator, nowhere]),
+    login, signup, verify, forgot, resetPassword, invitation,
+    inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, settings, danger]), members, tokens, audit, organization, profile, ...operator, nowhere]),
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

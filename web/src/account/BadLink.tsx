@@ -4,7 +4,7 @@ import { ButtonLink } from "../parts/Link";
 import { Door } from "./Door";
 
 /** What somebody sees whose link leads nowhere (any more). */
-export function BadLink({ to, action }: { to: "/signup" | "/forgot"; action: string }) {
+export function BadLink({ to, action }: { to: "/" | "/signup" | "/forgot"; action: string }) {
   return (
     <Door title="This link is not good">
       <Stack gap="md">

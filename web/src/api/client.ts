@@ -4,6 +4,7 @@ import { organizationHeader } from "./organization";
 import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
+export type AuditLine = Schemas["AuditView"];
 export type Account = Schemas["AccountView"];
 export type Change = Schemas["ChangeView"];
 export type Cluster = Schemas["ClusterView"];
@@ -14,6 +15,7 @@ export type Event = Schemas["EventView"];
 export type Happening = Schemas["HappeningView"];
 export type KubernetesEvent = Schemas["KubernetesEventView"];
 export type Mail = Schemas["MailView"];
+export type Member = Schemas["MemberView"];
 export type Node = Schemas["NodeView"];
 export type Options = Schemas["OptionsView"];
 export type Overview = Schemas["OverviewView"];

@@ -1,5 +1,5 @@
 import type { Account } from "../api/client";
-import { ClustersIcon, DashboardIcon, InstallationIcon, KeyIcon, MailIcon, NodesIcon, OrganizationIcon } from "../parts/icons";
+import { AuditIcon, ClustersIcon, DashboardIcon, InstallationIcon, KeyIcon, MailIcon, NodesIcon, OrganizationIcon, SettingsIcon } from "../parts/icons";
 
 const operates = (account: Account) => account.operator;
 
@@ -15,7 +15,10 @@ export const groups = [
   {
     title: "Organization",
     entries: [
+      { to: "/members", label: "Members", icon: OrganizationIcon, shown: (account: Account) => account.permissions?.includes("members:read") },
       { to: "/tokens", label: "API tokens", icon: KeyIcon, shown: (account: Account) => account.permissions?.includes("tokens:write") },
+      { to: "/audit", label: "Audit log", icon: AuditIcon, shown: (account: Account) => account.permissions?.includes("audit:read") },
+      { to: "/organization", label: "Settings", icon: SettingsIcon, shown: (account: Account) => account.organization_id !== "" },
     ],
   },
   {

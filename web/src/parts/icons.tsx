@@ -25,3 +25,5 @@ export const SunIcon = () => <Icon><circle cx="12" cy="12" r="4" /><path d="M12 
 export const MoonIcon = () => <Icon><path d="M20 14.5A8 8 0 019.5 4a8 8 0 1010.5 10.5z" /></Icon>;
 export const ChevronsIcon = () => <Icon><path d="M8 9.5l4-4 4 4M8 14.5l4 4 4-4" /></Icon>;
 export const TrashIcon = () => <Icon><path d="M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7" /></Icon>;
+export const AuditIcon = () => <Icon><path d="M6 3.5h9l3.5 3.5v13.5H6zM9 9h4M9 13h6.5M9 17h6.5" /></Icon>;
+export const SettingsIcon = () => <Icon><path d="M4 7h9M17 7h3M4 17h3M11 17h9" /><circle cx="15" cy="7" r="2" /><circle cx="9" cy="17" r="2" /></Icon>;

@@ -17,3 +17,7 @@ export function clock(at: string): string {
 export function isToday(at: string): boolean {
   return new Date(at).toDateString() === new Date().toDateString();
 }
+
+export function isPast(at: string): boolean {
+  return new Date(at).getTime() <= Date.now();
+}
