@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -112,6 +113,26 @@ func (s *server) share(ctx huma.Context, next func(huma.Context)) {
 	}
 	defer occupies(ctx.Context(), leave)()
 	next(ctx)
+}
+
+// describeLimits says in OpenAPI which headers tell how much is left, and when to come
+// again.
+func describeLimits(_ *huma.OpenAPI, op *huma.Operation) {
+	header := func(kind, about, example string) *huma.Header {
+		return &huma.Header{Description: about, Schema: &huma.Schema{Type: kind}, Example: example}
+	}
+	for status, r := range op.Responses {
+		if r.Headers == nil {
+			r.Headers = map[string]*huma.Param{}
+		}
+		if status == strconv.Itoa(http.StatusTooManyRequests) {
+			r.Headers["Retry-After"] = header(huma.TypeInteger, "Seconds after which to send the request again.", "3")
+		}
+		if len(op.Security) > 0 { // it is answered after share
+			r.Headers["RateLimit-Policy"] = header(huma.TypeString, "How many requests the organization may send at once (q), and in how many seconds all of them come back (w).", `"organization";q=500;w=10`)
+			r.Headers["RateLimit"] = header(huma.TypeString, "How many requests are left to the organization (r), and in how many seconds all of them will be (t).", `"organization";r=497;t=1`)
+		}
+	}
 }
 
 // tooMany is the problem of somebody who has to wait.

@@ -42,6 +42,7 @@ type operation struct {
 	} `json:"requestBody"`
 	Responses map[string]struct {
 		Content map[string]body `json:"content"`
+		Headers map[string]any  `json:"headers"`
 	} `json:"responses"`
 }
 
@@ -159,6 +160,12 @@ func checkAnswers(t *testing.T, op operation, open bool) {
 	t.Helper()
 	success := 0
 	for status, r := range op.Responses {
+		if _, ok := r.Headers["Retry-After"]; ok != (status == "429") {
+			t.Errorf("%s: %s has the headers %v; Retry-After belongs to a 429", op.ID, status, r.Headers)
+		}
+		if r.Headers["RateLimit"] == nil != open || r.Headers["RateLimit-Policy"] == nil != open {
+			t.Errorf("%s: %s has the headers %v; RateLimit and RateLimit-Policy tell what is left to an organization", op.ID, status, r.Headers)
+		}
 		if status == "101" { // a WebSocket begins
 			success++
 			continue

@@ -147,7 +147,8 @@ func config(version string) huma.Config {
 		"A long operation answers at once with the resource in a transient phase; poll it, or its events. " +
 		"Lists come in pages. Errors are RFC 9457 problems that name every wrong field."
 	c.CreateHooks = nil // no $schema fields in bodies
-	c.DocsPath = ""     // a page that loads scripts from elsewhere
+	c.OnAddOperation = append(c.OnAddOperation, describeLimits)
+	c.DocsPath = "" // a page that loads scripts from elsewhere
 	c.SchemasPath = ""
 	c.OpenAPIPath = "" // made without a lock: see describe
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: readJSON}
