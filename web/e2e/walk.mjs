@@ -15,6 +15,8 @@ import { create } from "./chapters/create.mjs";
 import { dashboard, welcome } from "./chapters/dashboard.mjs";
 import { door } from "./chapters/door.mjs";
 import { leave } from "./chapters/leave.mjs";
+import { offline } from "./chapters/offline.mjs";
+import { operate } from "./chapters/operator.mjs";
 import { password } from "./chapters/password.mjs";
 import { pools } from "./chapters/pools.mjs";
 import { profile } from "./chapters/profile.mjs";
@@ -62,6 +64,6 @@ await withBrowser(async (browser) => {
   const heading = (name) => page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
-  const walk = { browser, page, url, dir, person, link: mailbox(url, operator), surprises, step, button, heading, tab };
-  for (const chapter of [door, welcome, create, cluster, terminal, workloads, pools, dashboard, tokens, profile, password, remove, leave]) await chapter(walk);
+  const walk = { browser, page, url, dir, person, operator, link: mailbox(url, operator), surprises, step, button, heading, tab };
+  for (const chapter of [door, welcome, create, cluster, terminal, workloads, pools, dashboard, offline, tokens, profile, password, remove, leave, operate]) await chapter(walk);
 });

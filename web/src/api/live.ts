@@ -3,8 +3,8 @@ import { useEffect } from "react";
 
 import { apply, keepOnly, subject } from "./changes";
 import { setLost } from "./connection";
-import { overviewQuery } from "./queries";
-import { watch } from "./stream";
+import { accountQuery, overviewQuery } from "./queries";
+import { Refused, watch } from "./stream";
 
 const firstPause = 500;
 const longestPause = 10_000;
@@ -24,8 +24,12 @@ export function useLive(cluster?: string): void {
       while (!stop.signal.aborted) {
         const told = new Set<string>();
         let synced = false;
+        // A connection of before may hang for long when the browser is online again.
+        const offline = new AbortController();
+        const cut = () => offline.abort();
+        addEventListener("offline", cut);
         try {
-          await watch(cluster, stop.signal, (change) => {
+          await watch(cluster, AbortSignal.any([stop.signal, offline.signal]), (change) => {
             if (change.kind === "synced") {
               pause = firstPause;
               setLost(false);
@@ -41,8 +45,11 @@ export function useLive(cluster?: string): void {
             if (!synced) told.add(subject(change));
             apply(queries, change, cluster);
           });
-        } catch {
+        } catch (error) {
           if (!stop.signal.aborted) setLost(true);
+          if (error instanceof Refused && error.status === 401) void queries.invalidateQueries(accountQuery); // the session has ended
+        } finally {
+          removeEventListener("offline", cut);
         }
         await pauseOrOnline(pause);
         pause = Math.min(pause * 2, longestPause);

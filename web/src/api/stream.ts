@@ -17,6 +17,13 @@ export function eventParser(tell: (data: string) => void): (text: string) => voi
 /** A stream shows every fifteen seconds that it is alive; one that is silent for longer than this is cut. */
 const silence = 40_000;
 
+/** Says that the server does not let one watch. */
+export class Refused extends Error {
+  constructor(readonly status: number) {
+    super(`the stream is refused: ${status}`);
+  }
+}
+
 /** Reads the stream of changes until it or signal ends. EventSource could not say which organization it is for. */
 export async function watch(cluster: string | undefined, signal: AbortSignal, tell: (change: Change) => void): Promise<void> {
   const query = cluster ? `?cluster_id=${encodeURIComponent(cluster)}` : "";
@@ -24,7 +31,7 @@ export async function watch(cluster: string | undefined, signal: AbortSignal, te
   let watchdog = setTimeout(() => cut.abort(), silence);
   try {
     const answer = await fetch(`/v1/stream${query}`, { headers: { Accept: "text/event-stream", ...organizationHeader() }, signal: AbortSignal.any([signal, cut.signal]) });
-    if (!answer.ok || !answer.body) throw new Error(`the stream is refused: ${answer.status}`);
+    if (!answer.ok || !answer.body) throw new Refused(answer.status);
     const parse = eventParser((data) => tell(JSON.parse(data) as Change));
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {

@@ -3,18 +3,28 @@ import { useMutation, useQueryClient, useSuspenseQuery } from "@tanstack/react-q
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 
+import { usePermission } from "../account/permission";
 import { explain, wrongFields } from "../api/problem";
 import { clustersQuery, optionsQuery } from "../api/queries";
 import { Code } from "../parts/Code";
 import { Failure } from "../parts/Failure";
-import { TextLink } from "../parts/Link";
-import { Page, Panel } from "../parts/Page";
+import { ButtonLink, TextLink } from "../parts/Link";
+import { Empty, Page, Panel } from "../parts/Page";
 import { asCommands, asRequests, type WantedCluster } from "./command";
 import { createCluster, PoolRefused } from "./create";
 import { PoolFields } from "./PoolFields";
 import { Price } from "./Price";
 
 export function CreateCluster() {
+  if (usePermission("clusters:write")) return <Form />;
+  return (
+    <Page title="Create a cluster">
+      <Panel><Empty title="Your role may not create clusters" action={<ButtonLink to="/clusters" variant="default">To the clusters</ButtonLink>}>Ask an owner, an admin or a developer of the organization for one, or for another role.</Empty></Panel>
+    </Page>
+  );
+}
+
+function Form() {
   const { data: options } = useSuspenseQuery(optionsQuery);
   const queries = useQueryClient();
   const navigate = useNavigate();

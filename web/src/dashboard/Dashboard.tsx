@@ -36,7 +36,7 @@ export function Dashboard() {
         </div>
         <Panel title="Needs attention"><Concerns concerns={amiss} /></Panel>
         <Panel title="Clusters" flush><ClusterTable clusters={clusters} uses={uses} currency={overview.currency} /></Panel>
-        <Panel title="What happened"><Timeline events={(overview.events ?? []).map(named).toReversed()} /></Panel>
+        <Panel title="What happened"><Timeline events={(overview.events ?? []).slice(0, 10).map(named).toReversed()} /></Panel>
       </Stack>
     </Page>
   );
