@@ -259,3 +259,25 @@ func TestFloodOfMails(t *testing.T) {
 		}
 	}
 }
+
+// TestSignUpFixation: whoever plants a session's secret in a browser has nothing of it
+// once somebody signs up there.
+func TestSignUpFixation(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	eve := a.signUp(t, "eve@example.com")
+	a.do(t, "POST", "/v1/signup", `{"email":"ada@example.com"}`, "Cookie", "marina_session="+eve.Token.Secret).decode(t, http.StatusAccepted, &struct{}{})
+	body := `{"secret":"` + a.link(t, "ada@example.com") + `","password":"` + password + `","cookie":true}`
+	got := a.do(t, "POST", "/v1/signup/verify", body, "Cookie", "marina_session="+eve.Token.Secret)
+	c := got.cookieOf(t)
+	if c.Value == eve.Token.Secret || !c.HttpOnly || strings.Contains(got.body, c.Value) {
+		t.Errorf("cookie %+v, answer %s", c, got.body)
+	}
+	a.do(t, "GET", "/v1/account", "", eve.bearer()...).problem(t, http.StatusUnauthorized, "bad_token")
+	var who account
+	if a.do(t, "GET", "/v1/account", "", "Cookie", "marina_session="+c.Value).decode(t, http.StatusOK, &who); who.Email != "ada@example.com" {
+		t.Errorf("logged in as %s", who.Email)
+	}
+	// Another site's page signs nobody up.
+	a.do(t, "POST", "/v1/signup/verify", body, "Origin", "https://evil.example").problem(t, http.StatusForbidden, "cross_origin")
+}
