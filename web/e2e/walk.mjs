@@ -21,6 +21,7 @@ import { password } from "./chapters/password.mjs";
 import { pools } from "./chapters/pools.mjs";
 import { profile } from "./chapters/profile.mjs";
 import { remove } from "./chapters/delete.mjs";
+import { team } from "./chapters/team.mjs";
 import { terminal } from "./chapters/terminal.mjs";
 import { tokens } from "./chapters/tokens.mjs";
 import { workloads } from "./chapters/workloads.mjs";
@@ -65,5 +66,5 @@ await withBrowser(async (browser) => {
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
   const walk = { browser, page, url, dir, person, operator, link: mailbox(url, operator), surprises, step, button, heading, tab };
-  for (const chapter of [door, welcome, create, cluster, terminal, workloads, pools, dashboard, offline, tokens, profile, password, remove, leave, operate]) await chapter(walk);
+  for (const chapter of [door, welcome, create, cluster, terminal, workloads, pools, dashboard, offline, tokens, profile, password, team, remove, leave, operate]) await chapter(walk);
 });
