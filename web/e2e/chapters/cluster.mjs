@@ -45,4 +45,18 @@ export async function cluster({ page, dir, step, button, tab }) {
     const text = await readFile(await (await download).path(), "utf8");
     return text.split("\n").length > 50 ? [] : ["the downloaded log is short"];
   });
+  await step("a log that nobody sees is not followed", async () => {
+    const hide = (hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+    const log = (r) => r.url().includes("/logs?");
+    const ended = page.waitForEvent("requestfailed", log);
+    await hide(true);
+    await ended;
+    const begun = page.waitForRequest(log);
+    await hide(false);
+    await begun;
+    await page.getByText("Following", { exact: true }).waitFor();
+  });
 }

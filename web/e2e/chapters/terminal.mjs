@@ -38,6 +38,7 @@ export async function terminal({ page, dir, step, button, tab }) {
   await step("a terminal that ended says so, and another one opens", async () => {
     await page.locator("section[aria-label^=Terminal]").click();
     await page.keyboard.press("Control+c");
+    await screen(page).getByText("^C").waitFor(); // what is typed before is thrown away
     await page.keyboard.type("exit\n");
     await page.getByRole("alert").filter({ hasText: "The terminal has ended." }).waitFor();
     const pictures = await look(page, dir, "terminal-ended");
