@@ -18,7 +18,9 @@ export async function remove({ page, url, dir, surprises, step, button, heading,
     await page.getByLabel("Name", { exact: true }).fill("shop");
     await button("Rename").click();
     await heading("shop");
-    await page.getByRole("switch", { name: "Deletion protection" }).check({ force: true });
+    const protection = page.getByRole("switch", { name: "Deletion protection" });
+    await protection.press("Space");
+    await page.getByRole("switch", { name: "Deletion protection", checked: true }).waitFor({ state: "attached" });
     const pictures = await look(page, dir, "settings");
     await tab("Danger");
     await page.getByText("Deletion protection is on.").waitFor();
@@ -26,7 +28,7 @@ export async function remove({ page, url, dir, surprises, step, button, heading,
     pictures.push(...(await look(page, dir, "danger-protected")));
     await tab("Settings");
     const answer = page.waitForResponse((r) => r.request().method() === "PATCH");
-    await page.getByRole("switch", { name: "Deletion protection" }).uncheck({ force: true });
+    await protection.press("Space");
     if ((await answer).status() !== 200) pictures.push("deletion protection is not taken off");
     return pictures;
   });
