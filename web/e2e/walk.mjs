@@ -10,6 +10,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
 import { withBrowser } from "./browser.mjs";
+import { access } from "./chapters/access.mjs";
 import { cluster } from "./chapters/cluster.mjs";
 import { create } from "./chapters/create.mjs";
 import { dashboard, welcome } from "./chapters/dashboard.mjs";
@@ -66,5 +67,5 @@ await withBrowser(async (browser) => {
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
   const walk = { browser, page, url, dir, person, operator, link: mailbox(url, operator), surprises, step, button, heading, tab };
-  for (const chapter of [door, welcome, create, cluster, terminal, workloads, pools, dashboard, offline, tokens, profile, password, team, remove, leave, operate]) await chapter(walk);
+  for (const chapter of [door, welcome, create, cluster, access, terminal, workloads, pools, dashboard, offline, tokens, profile, password, team, remove, leave, operate]) await chapter(walk);
 });

@@ -42,7 +42,7 @@ export const nodesQuery = (id: string) =>
 export const eventsQuery = (id: string) =>
   queryOptions({ queryKey: ["events", id], queryFn: () => everything((cursor) => api.GET("/v1/clusters/{cluster_id}/events", at(id, cursor))) });
 
-/** Nothing tells of uses and of new credentials: they are asked for while they are looked at. */
+/** No stream tells of credentials, nor from where one is seen: both are asked for while they are looked at. */
 export const credentialsQuery = (id: string) =>
   queryOptions({
     queryKey: ["credentials", id],
@@ -51,7 +51,11 @@ export const credentialsQuery = (id: string) =>
   });
 
 export const networksQuery = (id: string) =>
-  queryOptions({ queryKey: ["networks", id], queryFn: () => body(api.GET("/v1/clusters/{cluster_id}/authorized-networks", { params: { path: { cluster_id: id } } })) });
+  queryOptions({
+    queryKey: ["networks", id],
+    queryFn: () => body(api.GET("/v1/clusters/{cluster_id}/authorized-networks", { params: { path: { cluster_id: id } } })),
+    refetchInterval: 15_000,
+  });
 
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],

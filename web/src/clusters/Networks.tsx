@@ -18,7 +18,7 @@ export function Networks({ id }: { id: string }) {
   return (
     <Panel title="Authorized networks">
       <Stack gap="md" maw={560}>
-        <Text c="dimmed" size="sm">kubectl and other clients reach the Kubernetes API from these networks only. Nodes, pods, and terminals in this console always do.</Text>
+        <Text c="dimmed" size="sm">Limit from where kubectl and other clients reach the Kubernetes API. Nodes, pods, and terminals in this console are always let in.</Text>
         {may ? <Form key={data.networks.join()} id={id} saved={data.networks} address={data.your_address} /> : <List networks={data.networks} />}
       </Stack>
     </Panel>
