@@ -15,6 +15,7 @@ import { cluster } from "./chapters/cluster.mjs";
 import { create } from "./chapters/create.mjs";
 import { dashboard, welcome } from "./chapters/dashboard.mjs";
 import { door } from "./chapters/door.mjs";
+import { factors } from "./chapters/factors.mjs";
 import { leave } from "./chapters/leave.mjs";
 import { offline } from "./chapters/offline.mjs";
 import { operate } from "./chapters/operator.mjs";
@@ -67,5 +68,5 @@ await withBrowser(async (browser) => {
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
   const walk = { browser, page, url, dir, person, operator, link: mailbox(url, operator), surprises, step, button, heading, tab };
-  for (const chapter of [door, welcome, create, cluster, access, terminal, workloads, pools, dashboard, offline, tokens, profile, password, team, remove, leave, operate]) await chapter(walk);
+  for (const chapter of [door, welcome, create, cluster, access, terminal, workloads, pools, dashboard, offline, tokens, profile, password, team, remove, factors, leave, operate]) await chapter(walk);
 });

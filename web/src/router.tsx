@@ -141,7 +141,10 @@ const profile = createRoute({
   getParentRoute: () => inside,
   path: "/profile",
   component: lazyRouteComponent(() => import("./account/Profile"), "Profile"),
-  loader: () => queries.ensureQueryData(sessionsQuery),
+  loader: async () => {
+    const { passkeysQuery, totpQuery } = await import("./account/queries");
+    await Promise.all([queries.ensureQueryData(sessionsQuery), queries.ensureQueryData(passkeysQuery), queries.ensureQueryData(totpQuery)]);
+  },
 });
 
 // What only operators see. The server says that it is not there to everybody else.

@@ -1,12 +1,15 @@
-import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { Button, Divider, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 
-import { wrongFields } from "../api/problem";
+import { isProblem, wrongFields } from "../api/problem";
 import { Failure } from "../parts/Failure";
+import { KeyIcon } from "../parts/icons";
 import { TextLink } from "../parts/Link";
+import { CodeInput } from "./CodeInput";
 import { Door } from "./Door";
+import { logInWithPasskey, passkeysWork } from "./passkey";
 import { logIn } from "./session";
 
 const route = getRouteApi("/login");
@@ -17,27 +20,52 @@ export function LogIn() {
   const queries = useQueryClient();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
+  const [code, setCode] = useState<string>(); // undefined: nobody has asked for one
+  const onSuccess = async () => {
+    queries.clear();
+    await router.navigate({ href: next ?? "/" });
+  };
   const enter = useMutation({
     mutationFn: logIn,
-    onSuccess: async () => {
-      queries.clear();
-      await router.navigate({ href: next ?? "/" });
-    },
+    onSuccess,
+    onError: (error) => { if (isProblem(error) && error.code === "second_factor_needed") setCode(""); },
   });
-  const wrong = wrongFields(enter.error);
+  const byPasskey = useMutation({ mutationFn: logInWithPasskey, onSuccess, onMutate: () => enter.reset() });
   const submit = (e: FormEvent) => {
     e.preventDefault();
-    enter.mutate({ email, password });
+    byPasskey.reset();
+    enter.mutate({ email, password, code });
   };
+  if (code !== undefined) {
+    const asked = isProblem(enter.error) && enter.error.code === "second_factor_needed";
+    return (
+      <Door title="One more step" below={<TextLink to="/login" search={{ next }} onClick={() => { setCode(undefined); enter.reset(); }}>Log in as somebody else</TextLink>}>
+        <form onSubmit={submit} noValidate>
+          <Stack gap="md">
+            <Failure error={asked ? undefined : enter.error} />
+            <CodeInput value={code} onChange={setCode} />
+            <Button type="submit" loading={enter.isPending} disabled={!code.trim()} fullWidth>Log in</Button>
+          </Stack>
+        </form>
+      </Door>
+    );
+  }
+  const wrong = wrongFields(enter.error);
   return (
     <Door title="Log in" below={<>New here? <TextLink to="/signup" search={{ next }}>Create an account</TextLink></>}>
       <form onSubmit={submit} noValidate>
         <Stack gap="md">
-          <Failure error={enter.error} fields={["email", "password"]} />
+          <Failure error={enter.error ?? byPasskey.error} fields={["email", "password"]} />
           <TextInput label="E-mail address" type="email" autoComplete="username" autoFocus value={email} onChange={(e) => setEmail(e.target.value)} error={wrong.email} />
           <PasswordInput label="Password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} error={wrong.password} />
           <Button type="submit" loading={enter.isPending} fullWidth>Log in</Button>
           <TextLink to="/forgot" ta="center">Forgot your password?</TextLink>
+          {passkeysWork ? (
+            <>
+              <Divider label={<Text size="sm" c="dimmed">or</Text>} />
+              <Button variant="default" leftSection={<KeyIcon />} loading={byPasskey.isPending} onClick={() => byPasskey.mutate()} fullWidth>Log in with a passkey</Button>
+            </>
+          ) : null}
         </Stack>
       </form>
     </Door>

@@ -9,8 +9,10 @@ import { Failure } from "../parts/Failure";
 import { Page, Panel } from "../parts/Page";
 import { Wide } from "../parts/Wide";
 import { date, dateAndTime } from "../words/time";
+import { Authenticator } from "./Authenticator";
 import { ChangePassword } from "./ChangePassword";
 import { deviceInWords } from "./device";
+import { Passkeys } from "./Passkeys";
 
 export function Profile() {
   return (
@@ -18,6 +20,8 @@ export function Profile() {
       <Stack gap="lg">
         <Panel title="You"><Name /></Panel>
         <Panel title="Password"><ChangePassword /></Panel>
+        <Panel title="Passkeys" flush><Passkeys /></Panel>
+        <Panel title="Second factor"><Authenticator /></Panel>
         <Panel title="Where you are logged in" flush><Sessions /></Panel>
       </Stack>
     </Page>

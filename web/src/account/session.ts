@@ -6,8 +6,8 @@ export interface Credentials {
 }
 
 /** Gets a session whose secret is in a cookie that no script can read. */
-export function logIn({ email, password }: Credentials) {
-  return body(api.POST("/v1/login", { body: { email, password, cookie: true } }));
+export function logIn({ email, password, code }: Credentials & { code?: string }) {
+  return body(api.POST("/v1/login", { body: { email, password, ...(code ? { code } : {}), cookie: true } }));
 }
 
 /** Has a mail sent, with a link to go on with. */

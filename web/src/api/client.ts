@@ -19,6 +19,7 @@ export type Member = Schemas["MemberView"];
 export type Node = Schemas["NodeView"];
 export type Options = Schemas["OptionsView"];
 export type Overview = Schemas["OverviewView"];
+export type Passkey = Schemas["PasskeyView"];
 export type Pod = Schemas["PodView"];
 export type Pool = Schemas["PoolView"];
 export type Price = Schemas["PriceView"];

@@ -1,0 +1,10 @@
+import { queryOptions } from "@tanstack/react-query";
+
+import { api, body, everything } from "../api/client";
+
+export const totpQuery = queryOptions({ queryKey: ["totp"], queryFn: () => body(api.GET("/v1/account/totp")) });
+
+export const passkeysQuery = queryOptions({
+  queryKey: ["passkeys"],
+  queryFn: () => everything((cursor) => api.GET("/v1/account/passkeys", { params: { query: { limit: 100, cursor } } })),
+});
