@@ -37,6 +37,8 @@ var bodies = map[string]string{
 	"setAuthorizedNetworks": `{"networks":["203.0.113.0/24"]}`,
 	"changeCluster":         `{"deletion_protection":true}`,
 	"confirmSession":        `{"password":"` + password + `"}`,
+	"beginIdentity":         `{"provider":"none"}`,
+	"linkIdentity":          `{"provider":"none","state":"x","code":"x"}`,
 	"addPasskey":            `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
 	"renamePasskey":         `{"name":"phone"}`,
 	"enableTOTP":            `{"code":"123456"}`,
@@ -49,7 +51,7 @@ var bodies = map[string]string{
 // ofNothing are about what a new person has not, or take what nobody can write down
 // before, or what the last owner of an organization with clusters may not do.
 var ofNothing = map[string]bool{
-	"enableTOTP": true, "beginPasskey": true, "addPasskey": true, "removeTOTP": true, "replaceRecoveryCodes": true,
+	"enableTOTP": true, "beginIdentity": true, "linkIdentity": true, "beginPasskey": true, "addPasskey": true, "removeTOTP": true, "replaceRecoveryCodes": true,
 	"leaveOrganization": true, "acceptInvitation": true, "deleteOrganization": true,
 }
 
@@ -71,7 +73,7 @@ func TestAuthorization(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := a.addPasskey(t, ada)
+	key, linked := a.addPasskey(t, ada), a.addLink(t, ada)
 	var invitation struct{ ID string }
 	a.do(t, "POST", "/v1/invitations", `{"email":"grace@example.com","role":"viewer"}`, ada.bearer()...).decode(t, http.StatusCreated, &invitation)
 	tried := 0
@@ -87,7 +89,7 @@ func TestAuthorization(t *testing.T) {
 				continue
 			}
 			fill := func(cluster string) string {
-				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID), "{passkey_id}", string(key), "{user_id}", string(ada.User), "{invitation_id}", invitation.ID).Replace(path)
+				return strings.NewReplacer("{cluster_id}", cluster, "{pool_id}", string(p.ID), "{node_id}", string(n.ID), "{token_id}", ci.ID, "{session_id}", ada.Token.ID, "{credential_id}", string(cred.ID), "{passkey_id}", string(key), "{identity_id}", string(linked), "{user_id}", string(ada.User), "{invitation_id}", invitation.ID).Replace(path)
 			}
 			method := strings.ToUpper(method)
 			a.do(t, method, fill(string(c.ID)), body).problem(t, http.StatusUnauthorized, "no_credentials")
@@ -112,7 +114,7 @@ func TestAuthorization(t *testing.T) {
 			}
 			// What is another's looks like what never was.
 			never := strings.NewReplacer("{cluster_id}", string(tenant.NewClusterID()), "{pool_id}", string(tenant.NewPoolID()),
-				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID()), "{passkey_id}", string(tenant.NewPasskeyID()), "{user_id}", string(tenant.NewUserID()), "{invitation_id}", string(tenant.NewInvitationID())).Replace(path)
+				"{node_id}", string(tenant.NewNodeID()), "{token_id}", string(tenant.NewTokenID()), "{session_id}", string(tenant.NewSessionID()), "{credential_id}", string(tenant.NewCredentialID()), "{passkey_id}", string(tenant.NewPasskeyID()), "{identity_id}", string(tenant.NewLinkID()), "{user_id}", string(tenant.NewUserID()), "{invitation_id}", string(tenant.NewInvitationID())).Replace(path)
 			nothing := a.do(t, method, never, body, asked...)
 			if got.status != nothing.status || got.body != nothing.body || !maps.EqualFunc(told(got.header), told(nothing.header), slices.Equal) {
 				t.Errorf("%s tells what is another's from what is not there:\n%d %v %s\n%d %v %s", op.ID,

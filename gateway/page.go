@@ -37,6 +37,14 @@ func notOfID(r rune) bool {
 	return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 }
 
+// fewOf makes a page of rows of which there are so few that they are all read.
+func fewOf[R, V any](rows []R, after string, limit int, id func(R) string, view func(R) V) *pageOutput[V] {
+	for len(rows) > 0 && id(rows[0]) <= after {
+		rows = rows[1:]
+	}
+	return pageOf(rows, limit, id, view)
+}
+
 // pageOf makes a page of up to limit of the rows, of which the caller fetched one
 // more than limit if there was one.
 func pageOf[R, V any](rows []R, limit int, id func(R) string, view func(R) V) *pageOutput[V] {

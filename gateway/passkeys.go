@@ -96,10 +96,7 @@ func (s *server) listPasskeys(ctx context.Context, in *PageInput) (*pageOutput[P
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	for len(all) > 0 && string(all[0].ID) <= after { // there are few
-		all = all[1:]
-	}
-	return pageOf(all[:min(len(all), in.Limit+1)], in.Limit, func(p identity.Passkey) string { return string(p.ID) }, viewPasskey), nil
+	return fewOf(all, after, in.Limit, func(p identity.Passkey) string { return string(p.ID) }, viewPasskey), nil
 }
 
 func (s *server) beginPasskey(ctx context.Context, _ *struct{}) (*questionOutput, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/marina-cloud/marina/gateway/identity"
+	"github.com/marina-cloud/marina/gateway/internal/openid"
 	"github.com/marina-cloud/marina/gateway/internal/passkey"
 	"github.com/marina-cloud/marina/gateway/internal/postgres"
 	"github.com/marina-cloud/marina/gateway/live"
@@ -45,6 +46,7 @@ type Deps struct {
 	// PublicURL is where people's browsers reach Marina; cookies are secure when it is
 	// an https URL.
 	PublicURL string
+	Providers []Provider // with which people log in
 	Limits    Limits
 	// Installation is what operators see.
 	Installation Installation
@@ -59,6 +61,7 @@ type server struct {
 	mails     *postgres.MailQueue
 	audit     *postgres.AuditLog
 	passwords *identity.Passwords
+	providers []*openid.Provider
 	passkeys  *passkey.Site // nil: Marina is reached by an address
 	limits    *limits
 	attempts  *attempts
@@ -81,6 +84,7 @@ func New(d Deps) http.Handler {
 		audit:     &postgres.AuditLog{DB: d.DB},
 		passwords: identity.NewPasswords(max(1, int64(runtime.GOMAXPROCS(0)/2))), // the other half is everybody's
 		limits:    newLimits(l),
+		providers: openProviders(d.Providers, d.PublicURL),
 		attempts:  newAttempts(l),
 		now:       time.Now,
 
@@ -100,15 +104,16 @@ func New(d Deps) http.Handler {
 
 	api := humachi.New(mux, config(d.Version))
 	public := huma.NewGroup(api)
-	public.UseMiddleware(s.readBody, s.device)
+	public.UseMiddleware(s.readBody, s.device, s.flow)
 	s.registerSignUp(public)
 	s.registerLogIn(public)
 	s.registerPasskeyLogIn(public)
 	s.registerForgotten(public)
+	s.registerOpenIDLogIn(public)
 	s.registerOptions(public)
 	s.registerIssuer(public)
 	private := huma.NewGroup(api)
-	private.UseMiddleware(s.authenticate, s.share, s.permit, s.readBody)
+	private.UseMiddleware(s.authenticate, s.share, s.permit, s.readBody, s.flow)
 	private.UseSimpleModifier(registered)
 	s.registerAccount(private)
 	s.registerPassword(private)
@@ -116,6 +121,7 @@ func New(d Deps) http.Handler {
 	s.registerConfirm(private)
 	s.registerTOTP(private)
 	s.registerPasskeys(private)
+	s.registerIdentities(private)
 	s.registerTokens(private)
 	s.registerOrganizations(private)
 	s.registerMembers(private)

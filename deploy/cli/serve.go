@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/marina-cloud/marina/deploy/artifacts"
 	"github.com/marina-cloud/marina/deploy/host"
 	"github.com/marina-cloud/marina/deploy/server"
+	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/logs"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -40,6 +42,7 @@ type listenFlags struct {
 	metrics                                  string
 	mirror                                   string
 	keepDeleted                              time.Duration
+	providers                                string // file
 }
 
 func (l *listenFlags) bind(c *cobra.Command) {
@@ -49,6 +52,7 @@ func (l *listenFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&l.domain, "domain", server.DefaultDomain, "`domain` of the clusters' names")
 	c.Flags().StringVar(&l.endpoint, "endpoint", "", "`HOST:PORT` of the clusters' endpoints as kubeconfigs name it (default: where the router listens)")
 	c.Flags().StringVar(&l.publicURL, "public-url", "", "`URL` of the API as clusters' identity documents name it (default: where the API listens)")
+	c.Flags().StringVar(&l.providers, "openid-providers", "", "YAML `file` of the OpenID providers with which people may log in: id, name, issuer, client_id and client_secret_file of each; a provider sends browsers back to PUBLIC-URL/login/openid/ID")
 	c.Flags().StringVar(&l.untrusted, "local-provider-untrusted", "refuse", "`accept` or refuse machines for a second organization, which would share this host's kernel")
 	c.Flags().StringSliceVar(&l.egress, "egress-allow", nil, "what clusters' API servers may call (webhooks, token issuers) beyond HTTPS on the public Internet: `HOST:PORT`, CIDR, CIDR:PORT or :PORT")
 	c.Flags().StringVar(&l.proxies, "trusted-proxies", "", trustedProxiesHelp)
@@ -136,6 +140,13 @@ func (l *listenFlags) args() []string {
 	if l.mirror != "" {
 		args = append(args, "--registry-mirror", l.mirror)
 	}
+	if l.providers != "" {
+		file := l.providers
+		if absolute, err := filepath.Abs(file); err == nil { // the server may start elsewhere
+			file = absolute
+		}
+		args = append(args, "--openid-providers", file)
+	}
 	for _, rule := range l.egress {
 		args = append(args, "--egress-allow", rule)
 	}
@@ -171,9 +182,15 @@ func (e *env) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var providers []gateway.Provider
+			if l.providers != "" {
+				if providers, err = server.ReadProviders(l.providers); err != nil {
+					return err
+				}
+			}
 			c := server.Config{
 				Home: h, Artifacts: built, Listen: l.api, Router: l.router, Metrics: l.metrics, Domain: l.domain, Endpoint: l.endpoint, PublicURL: l.publicURL,
-				Vault: l.vault.Config, SMTP: l.smtp.Config, Egress: l.egress, Mirror: mirror, TrustedProxies: proxies, KeepDeleted: l.keepDeleted, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
+				Vault: l.vault.Config, SMTP: l.smtp.Config, Egress: l.egress, Mirror: mirror, TrustedProxies: proxies, KeepDeleted: l.keepDeleted, Providers: providers, TrustAll: l.untrusted == "accept", Version: Version, Log: e.logger(),
 			}
 			if err := server.SecretsFromEnvironment(&c); err != nil {
 				return err

@@ -225,6 +225,8 @@ var bodies = map[string]string{
 	"resizeNodePool":        `{"count":2}`,
 	"confirmSession":        `{"password":"correct horse battery"}`,
 	"enableTOTP":            `{"code":"123456"}`,
+	"beginIdentity":         `{"provider":"none"}`,
+	"linkIdentity":          `{"provider":"none","state":"x","code":"x"}`,
 	"addPasskey":            `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
 	"renamePasskey":         `{"name":"phone"}`,
 	"changePassword":        `{"password":"correct horse battery","new_password":"correct horse battery"}`,

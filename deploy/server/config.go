@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/marina-cloud/marina/gateway"
 	"github.com/marina-cloud/marina/gateway/mailer"
 	"github.com/marina-cloud/marina/internal/home"
 	"github.com/marina-cloud/marina/internal/seal/vault"
@@ -35,9 +36,10 @@ type Config struct {
 	// TrustedProxies are the networks of proxies in front of the API and of the
 	// router: they say whom they speak for, and must.
 	TrustedProxies []netip.Prefix
-	KeepDeleted    time.Duration // how long deleted clusters can be brought back; 0: seven days
-	TrustAll       bool          // give local machines to more than one organization, though they share this host's kernel
-	Version        string        // of Marina
+	Providers      []gateway.Provider // OpenID providers with which people log in
+	KeepDeleted    time.Duration      // how long deleted clusters can be brought back; 0: seven days
+	TrustAll       bool               // give local machines to more than one organization, though they share this host's kernel
+	Version        string             // of Marina
 	Log            *slog.Logger
 }
 

@@ -202,7 +202,7 @@ func serve(ctx context.Context, c Config, postgres *postgres, db *pg.DB, events 
 	}
 	streams := &live.Hub{}
 	api := gateway.Server(withConsole(gateway.New(gateway.Deps{
-		DB: db, Clusters: gatewayClusters{planes}, Workloads: planes, Fleet: nodes, Prices: billingapp.New(db), Secrets: secrets, Live: streams, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http, PublicURL: publicURL,
+		DB: db, Clusters: gatewayClusters{planes}, Workloads: planes, Fleet: nodes, Prices: billingapp.New(db), Secrets: secrets, Live: streams, Log: c.Log, Version: c.Version, TrustedProxies: c.TrustedProxies, HTTP: watch.http, PublicURL: publicURL, Providers: c.Providers,
 		Kubectl: func() string { return "https://" + endpoint }, Installation: installation{planes, nodes, watch.checks, c.Home},
 	})))
 

@@ -21,6 +21,8 @@ type (
 	TokenID string
 	// SessionID names a browser or command line that is logged in.
 	SessionID string
+	// LinkID names a person at an OpenID provider.
+	LinkID string
 	// PasskeyID names a key of a person's device.
 	PasskeyID string
 	// InvitationID names an invitation to an organization.
@@ -49,6 +51,9 @@ func NewTokenID() TokenID { return TokenID(newID("tok-")) }
 
 // NewSessionID returns an identifier that was never used before.
 func NewSessionID() SessionID { return SessionID(newID("ses-")) }
+
+// NewLinkID returns an identifier that was never used before.
+func NewLinkID() LinkID { return LinkID(newID("link-")) }
 
 // NewPasskeyID returns an identifier that was never used before.
 func NewPasskeyID() PasskeyID { return PasskeyID(newID("pk-")) }
