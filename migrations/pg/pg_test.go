@@ -73,6 +73,10 @@ func TestEveryTableIsHeld(t *testing.T) {
 		"platform_keys":    "keys of the installation; marina_app may not even read it",
 		"signups":          "people who are nobody yet; marina_app may not even read it",
 		"password_resets":  "a person's, who may be a member of many; marina_app may not even read it",
+		"totp":             "a person's, who may be a member of many; marina_app may not even read it",
+		"recovery_codes":   "as totp",
+		"passkeys":         "as totp",
+		"challenges":       "as totp, or of somebody who is nobody yet",
 		"mailbox":          "mails that are the operator's to pass on; marina_app may not even read it",
 		"mails":            "a person's may be of no organization; marina_app may not even read it",
 	}
