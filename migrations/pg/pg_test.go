@@ -77,6 +77,7 @@ func TestEveryTableIsHeld(t *testing.T) {
 		"recovery_codes":   "as totp",
 		"passkeys":         "as totp",
 		"challenges":       "as totp, or of somebody who is nobody yet",
+		"identities":       "as totp",
 		"mailbox":          "mails that are the operator's to pass on; marina_app may not even read it",
 		"mails":            "a person's may be of no organization; marina_app may not even read it",
 	}
