@@ -25,6 +25,7 @@ import { profile } from "./chapters/profile.mjs";
 import { remove } from "./chapters/delete.mjs";
 import { team } from "./chapters/team.mjs";
 import { terminal } from "./chapters/terminal.mjs";
+import { signOn } from "./chapters/signon.mjs";
 import { tokens } from "./chapters/tokens.mjs";
 import { workloads } from "./chapters/workloads.mjs";
 import { mailbox } from "./mail.mjs";
@@ -68,5 +69,9 @@ await withBrowser(async (browser) => {
   const tab = (name) => page.getByRole("tab", { name, exact: true }).click();
 
   const walk = { browser, page, url, dir, person, operator, link: mailbox(url, operator), surprises, step, button, heading, tab };
-  for (const chapter of [door, welcome, create, cluster, access, terminal, workloads, pools, dashboard, offline, tokens, profile, password, team, remove, factors, leave, operate]) await chapter(walk);
+  const chapters = [
+    door, welcome, create, cluster, access, terminal, workloads, signOn, pools, dashboard, offline, tokens, profile, password, team, remove,
+    factors, leave, operate,
+  ];
+  for (const chapter of chapters) await chapter(walk);
 });

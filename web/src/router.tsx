@@ -6,7 +6,7 @@ import { safeNext } from "./account/next";
 import { SignUp } from "./account/SignUp";
 import { forgetOrganization } from "./api/organization";
 import { explain, isProblem } from "./api/problem";
-import { accountQuery, clusterQuery, clustersQuery, credentialsQuery, deletedQuery, eventsQuery, networksQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
+import { accountQuery, authenticationQuery, clusterQuery, clustersQuery, credentialsQuery, deletedQuery, eventsQuery, networksQuery, nodesQuery, optionsQuery, overviewQuery, poolsQuery, sessionsQuery, tokensQuery } from "./api/queries";
 import { ClusterList } from "./clusters/ClusterList";
 import { ClusterPage } from "./clusters/ClusterPage";
 import { Overview } from "./clusters/Overview";
@@ -99,7 +99,7 @@ const access = createRoute({
   loader: async ({ params: { id } }) => {
     const { permissions } = await queries.ensureQueryData(accountQuery);
     await Promise.all([
-      queries.ensureQueryData(networksQuery(id)),
+      queries.ensureQueryData(networksQuery(id)), queries.ensureQueryData(authenticationQuery(id)),
       permissions?.includes("clusters:use") ? queries.ensureQueryData(credentialsQuery(id)) : undefined,
     ]);
   },

@@ -57,6 +57,9 @@ export const networksQuery = (id: string) =>
     refetchInterval: 15_000,
   });
 
+export const authenticationQuery = (id: string) =>
+  queryOptions({ queryKey: ["authentication", id], queryFn: () => body(api.GET("/v1/clusters/{cluster_id}/authentication", { params: { path: { cluster_id: id } } })) });
+
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
   queryFn: () => everything((cursor) => api.GET("/v1/sessions", { params: { query: { limit: 100, cursor } } })),

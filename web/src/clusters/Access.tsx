@@ -3,6 +3,7 @@ import { getRouteApi } from "@tanstack/react-router";
 
 import { usePermission } from "../account/permission";
 import { Credentials } from "./Credentials";
+import { Issuers } from "./Issuers";
 import { Networks } from "./Networks";
 
 const route = getRouteApi("/inside/clusters/$id");
@@ -15,6 +16,7 @@ export function Access() {
     <Stack gap="lg">
       {mayUse ? <Credentials id={id} /> : null}
       <Networks id={id} />
+      <Issuers id={id} />
     </Stack>
   );
 }
