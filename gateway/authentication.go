@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -42,6 +43,8 @@ func (s *server) registerAuthentication(api huma.API) {
 		"Say whose tokens a cluster takes, by Kubernetes' AuthenticationConfiguration", http.StatusOK, 401, 404, 409)), s.setAuthentication)
 	huma.Register(api, needs(identity.MembersWrite, operation("deleteAuthentication", http.MethodDelete, path, tag,
 		"Take no other tokens than the cluster's own any more", http.StatusNoContent, 401, 404, 409)), s.deleteAuthentication)
+	huma.Register(api, needs(identity.MembersWrite, operation("revokeClusterToken", http.MethodPost, "/v1/clusters/{cluster_id}/revoked-tokens", tag,
+		"Take a token of an issuer or of a service account no more, at once, and end what is open with it", http.StatusNoContent, 401, 404)), s.revokeClusterToken)
 }
 
 func (s *server) getAuthentication(ctx context.Context, in *ClusterPath) (*authenticationOutput, error) {
@@ -65,6 +68,28 @@ func (s *server) deleteAuthentication(ctx context.Context, in *ClusterPath) (*st
 	who := caller(ctx)
 	none := controlplane.Authentication{JWT: []controlplane.JWTAuthenticator{}}
 	if _, err := s.Clusters.SetAuthentication(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), none); err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return nil, nil
+}
+
+type revokedTokenInput struct {
+	ClusterPath
+	Body struct {
+		TokenID   string `json:"token_id" doc:"The token's claim jti. The token itself is nobody's business." example:"01k9xw3e5v8m2q4r6t8y0a1b2c"`
+		ExpiresIn int64  `json:"expires_in_seconds,omitempty" doc:"For how much longer the token would be good at most; 31 days when absent." example:"86400"`
+	}
+}
+
+// tokenLife is for how long a revoked token is remembered when nobody says.
+const tokenLife = 31 * 24 * time.Hour
+
+func (s *server) revokeClusterToken(ctx context.Context, in *revokedTokenInput) (*struct{}, error) {
+	who, r := caller(ctx), controlplane.RevokedToken{ID: in.Body.TokenID, Life: tokenLife}
+	if in.Body.ExpiresIn != 0 {
+		r.Life = time.Duration(min(max(in.Body.ExpiresIn, 0), int64(2*controlplane.MaxTokenLife/time.Second))) * time.Second // more is wrong all the same
+	}
+	if err := s.Clusters.RevokeToken(ctx, who.Organization, who.Actor(), address(ctx), in.cluster(), r); err != nil {
 		return nil, s.failed(ctx, err)
 	}
 	return nil, nil

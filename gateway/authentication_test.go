@@ -76,3 +76,28 @@ func TestAuthenticationOfACluster(t *testing.T) {
 		t.Errorf("after it was deleted: %+v", got)
 	}
 }
+
+func TestRevokeClusterToken(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	ada := a.signUp(t, "ada@example.com")
+	c, _, _ := a.populate(ada.Organization, 0)
+	path := "/v1/clusters/" + string(c.ID) + "/revoked-tokens"
+	for _, good := range []string{`{"token_id":"a"}`, `{"token_id":"a","expires_in_seconds":60}`} {
+		if r := a.do(t, "POST", path, good, ada.bearer()...); r.status != http.StatusNoContent {
+			t.Errorf("%s: %d %s", good, r.status, r.body)
+		}
+	}
+	for wrong, field := range map[string]string{
+		`{"token_id":""}`:                                           "body.token_id",
+		`{"token_id":"a","expires_in_seconds":-1}`:                  "body.expires_in_seconds",
+		`{"token_id":"a","expires_in_seconds":9000000000000000000}`: "body.expires_in_seconds",
+	} {
+		r := a.do(t, "POST", path, wrong, ada.bearer()...)
+		r.problem(t, http.StatusUnprocessableEntity, "invalid")
+		if !strings.Contains(r.body, field) {
+			t.Errorf("%s does not name %s: %s", wrong, field, r.body)
+		}
+	}
+	a.do(t, "POST", path, `{"token_id":"a"}`, a.member(t, ada.Organization, identity.Developer).bearer()...).problem(t, http.StatusForbidden, "not_permitted")
+}

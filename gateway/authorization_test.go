@@ -46,6 +46,7 @@ var bodies = map[string]string{
 	"changePassword":        `{"password":"` + password + `","new_password":"` + password + `"}`, // the same: other routes ask for it
 	"createInvitation":      `{"email":"grace@example.com","role":"viewer"}`,
 	"acceptInvitation":      `{"secret":"nothing"}`,
+	"revokeClusterToken":    `{"token_id":"a"}`,
 }
 
 // ofNothing are about what a new person has not, or take what nobody can write down

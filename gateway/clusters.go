@@ -50,6 +50,8 @@ type Clusters interface {
 	Any(ctx context.Context, tx pgx.Tx, org tenant.OrganizationID) (bool, error)
 	// SetAuthentication says whose tokens the cluster takes besides its own.
 	SetAuthentication(ctx context.Context, org tenant.OrganizationID, actor, address string, id tenant.ClusterID, n controlplane.Authentication) (controlplane.Cluster, error)
+	// RevokeToken returns when the cluster takes a token no more that is none of Marina's.
+	RevokeToken(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, r controlplane.RevokedToken) error
 	// Metrics returns what the control plane shows, in Prometheus' text format.
 	Metrics(ctx context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error)
 	// Logs returns what sends a component's log to a reader. Whoever calls Logs

@@ -306,6 +306,15 @@ func (w *world) SetAuthentication(_ context.Context, org tenant.OrganizationID, 
 	return *c, nil
 }
 
+func (w *world) RevokeToken(_ context.Context, org tenant.OrganizationID, _, _ string, id tenant.ClusterID, r controlplane.RevokedToken) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.cluster(org, id); err != nil {
+		return err
+	}
+	return r.Validate()
+}
+
 func (w *world) Metrics(_ context.Context, org tenant.OrganizationID, id tenant.ClusterID) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

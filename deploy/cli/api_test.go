@@ -31,6 +31,7 @@ type api struct {
 	life           time.Duration // of new ones; 0: an hour
 	lives          []string      // of kubeconfigs that were asked for, in seconds
 	authentication map[string]any
+	revokedTokens  map[string]int64 // by id: for how many seconds more
 	networks       []string
 
 	boots   int // how often a new cluster or pool is asked for until it runs
@@ -46,7 +47,7 @@ const (
 
 func newAPI(t *testing.T) *api {
 	t.Helper()
-	a := &api{clusters: map[string]*client.Cluster{}, pools: map[string]*client.Pool{}, authentication: map[string]any{"jwt": []any{}}}
+	a := &api{clusters: map[string]*client.Cluster{}, pools: map[string]*client.Pool{}, authentication: map[string]any{"jwt": []any{}}, revokedTokens: map[string]int64{}}
 	mux := http.NewServeMux()
 	handle := func(pattern string, h http.HandlerFunc) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -162,6 +163,15 @@ func newAPI(t *testing.T) *api {
 	})
 	handle("DELETE /v1/clusters/{id}/authentication", func(w http.ResponseWriter, _ *http.Request) {
 		a.authentication = map[string]any{"jwt": []any{}}
+		w.WriteHeader(204)
+	})
+	handle("POST /v1/clusters/{id}/revoked-tokens", func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			ID   string `json:"token_id"`
+			Life int64  `json:"expires_in_seconds"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		a.revokedTokens[in.ID] = in.Life
 		w.WriteHeader(204)
 	})
 	handle("GET /v1/clusters/{id}/events", func(w http.ResponseWriter, _ *http.Request) { page(w, a.events) })

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -13,7 +15,7 @@ import (
 
 func (e *env) clustersAuthentication() *cobra.Command {
 	c := group(&cobra.Command{Use: "authentication", Aliases: []string{"authn"}, Short: "Show and say whose tokens (OpenID Connect) a cluster takes"})
-	c.AddCommand(e.authenticationGet(), e.authenticationSet(), e.authenticationRemove())
+	c.AddCommand(e.authenticationGet(), e.authenticationSet(), e.authenticationRemove(), e.authenticationRevoke())
 	return c
 }
 
@@ -112,4 +114,30 @@ func (e *env) authenticationRemove() *cobra.Command {
 			})
 		},
 	}
+}
+
+func (e *env) authenticationRevoke() *cobra.Command {
+	var life time.Duration
+	c := &cobra.Command{
+		Use: "revoke CLUSTER TOKEN-ID", Short: "Take a token no more, at once, and end what is open with it",
+		Long: "Take a token of an issuer or of a service account no more, at once, and end what is open with it.\n" +
+			"TOKEN-ID is the token's claim jti; the cluster's audit log has it as JTI=... in\n" +
+			"authentication.kubernetes.io/credential-id.",
+		Args: takes("CLUSTER", "TOKEN-ID"), ValidArgsFunction: e.completeClusters,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, k, err := e.cluster(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			id := strings.TrimPrefix(args[1], "JTI=")
+			if err := api.RevokeToken(cmd.Context(), k.ID, id, life); err != nil {
+				return err
+			}
+			return e.print(map[string]string{"cluster": k.ID, "revoked": id}, func(w io.Writer) {
+				fmt.Fprintf(w, "Cluster %s takes the token %s no more.\n", k.Name, id)
+			})
+		},
+	}
+	c.Flags().DurationVar(&life, "for", 0, "`how long` the token would be good at most, such as 24h (default: 31 days)")
+	return c
 }

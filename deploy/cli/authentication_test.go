@@ -32,6 +32,11 @@ func TestAuthentication(t *testing.T) {
 	says(t, "remove", p.runs(t, "clusters", "authentication", "remove", "demo"), "takes no tokens of others' issuers any more")
 	says(t, "none again", p.runs(t, "clusters", "authentication", "get", "demo"), "jwt: []")
 
+	says(t, "revoke a token", p.runs(t, "clusters", "authentication", "revoke", "demo", "JTI=t-1", "--for", "24h"), "Cluster demo takes the token t-1 no more.")
+	if got := a.revokedTokens["t-1"]; got != 24*60*60 {
+		t.Errorf("revoked for %d seconds, want a day", got)
+	}
+
 	says(t, "no file", p.types(t, "", "clusters", "authentication", "set", "demo").errs, "file")
 	says(t, "no such file", p.types(t, "", "clusters", "authentication", "set", "demo", "-f", file+".none").errs, "no such file")
 	says(t, "another document", p.types(t, "kind: Pod\n", "clusters", "authentication", "set", "demo", "-f", "-").errs, "- has no list jwt", "AuthenticationConfiguration")

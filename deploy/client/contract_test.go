@@ -116,6 +116,7 @@ func TestTypesAreTheAPIs(t *testing.T) {
 		{method: "get", path: cluster + "/authentication"},
 		{method: "put", path: cluster + "/authentication"},
 		{method: "delete", path: cluster + "/authentication"},
+		{method: "post", path: cluster + "/revoked-tokens"},
 		{method: "get", path: cluster + "/logs"},
 		{method: "get", path: cluster + "/metrics"},
 		{method: "get", path: cluster + "/events", out: client.Event{}, page: true},

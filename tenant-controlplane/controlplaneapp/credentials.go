@@ -119,6 +119,25 @@ func (a *App) RevokeCredential(ctx context.Context, org tenant.OrganizationID, a
 	return nil
 }
 
+// RevokeToken has the cluster take a token no more that Marina did not issue: of an
+// issuer that the owner named, or of a service account. It is done when it returns, as
+// RevokeCredential. Errors are those of RevokedToken.Validate, ErrNoCluster and
+// ErrManyRevokedTokens.
+func (a *App) RevokeToken(ctx context.Context, org tenant.OrganizationID, actor, address string, cluster tenant.ClusterID, r controlplane.RevokedToken) error {
+	if _, err := a.clusters.ByID(ctx, org, cluster); err != nil {
+		return err
+	}
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	by := postgres.Asker{Organization: org, Actor: actor, Address: address}
+	if err := a.clusters.RevokeToken(ctx, by, cluster, r.ID, now().Add(r.Life)); err != nil {
+		return err
+	}
+	a.publishRevocations(ctx, cluster)
+	return nil
+}
+
 // RevokeCredentialsOf revokes in tx, which is a transaction of the organization, all
 // credentials that a person has for its clusters. What it returns is called when tx is
 // committed: the API servers take them no more when it returns.

@@ -3,8 +3,6 @@
 package controlplane_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -154,12 +152,9 @@ func tokenRevoked(t *testing.T, i *installation, c controlplane.Cluster, cfg *re
 			t.Errorf("the id of a token is %v", id)
 		}
 	}
-	sum := sha256.Sum256([]byte("JTI=lost-token")) // as package revoked of the stack calls the file
-	file := filepath.Join(i.home.Revoked(c.ID), hex.EncodeToString(sum[:]))
-	if err := os.WriteFile(file, nil, 0o644); err != nil {
+	if err := i.app.RevokeToken(t.Context(), i.org, actor, address, c.ID, controlplane.RevokedToken{ID: "lost-token", Life: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	defer os.Remove(file)
 	refused(t, lost, "a request right after the token was revoked")
 	if _, err := whoami(t, other); err != nil {
 		t.Errorf("another token of the same person: %v", err)

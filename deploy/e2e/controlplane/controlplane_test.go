@@ -551,7 +551,7 @@ func deleted(t *testing.T, i *installation, c controlplane.Cluster) {
 	if err != nil || len(out) != 0 {
 		t.Errorf("control groups are left: %s (%v)", out, err)
 	}
-	for _, table := range []string{"cluster_keys", "keystore_keys", "credentials"} {
+	for _, table := range []string{"cluster_keys", "keystore_keys", "credentials", "revoked_tokens"} {
 		if n := i.count("SELECT count(*) FROM " + table); n != 0 {
 			t.Errorf("%d rows are left in %s", n, table)
 		}

@@ -179,8 +179,11 @@ func oneCredential(ctx context.Context, tx pgx.Tx, q string, args ...any) (contr
 
 // Revocations returns the cluster's credentials that are revoked and have not ended.
 func (s Work) Revocations(ctx context.Context, id tenant.ClusterID) (rs []controlplane.Revocation, err error) {
+	const q = `
+		SELECT kubernetes_id, expires_at FROM credentials WHERE cluster_id = $1 AND revoked_at IS NOT NULL AND expires_at > now()
+		UNION ALL SELECT $2 || token_id, expires_at FROM revoked_tokens WHERE cluster_id = $1 AND expires_at > now()`
 	err = s.DB.AsWorker(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT kubernetes_id, expires_at FROM credentials WHERE cluster_id = $1 AND revoked_at IS NOT NULL AND expires_at > now()", id)
+		rows, err := tx.Query(ctx, q, id, tokenPrefix)
 		if err != nil {
 			return err
 		}
@@ -218,18 +221,22 @@ func (s Work) NoteUses(ctx context.Context, id tenant.ClusterID, last map[string
 
 // ForgetCredentials removes all credentials of a cluster.
 func (s Work) ForgetCredentials(ctx context.Context, id tenant.ClusterID) error {
-	return s.forget(ctx, "DELETE FROM credentials WHERE cluster_id = $1", id)
+	return s.forget(ctx, "cluster_id = $1", id)
 }
 
 // ForgetEnded removes the credentials that ended before the time given.
 func (s Work) ForgetEnded(ctx context.Context, before time.Time) error {
-	return s.forget(ctx, "DELETE FROM credentials WHERE expires_at < $1", before)
+	return s.forget(ctx, "expires_at < $1", before)
 }
 
-func (s Work) forget(ctx context.Context, q string, arg any) error {
+func (s Work) forget(ctx context.Context, which string, arg any) error {
 	err := s.DB.AsWorker(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, q, arg)
-		return err
+		for _, table := range []string{"credentials", "revoked_tokens"} {
+			if _, err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE "+which, arg); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("forget credentials: %w", err)
