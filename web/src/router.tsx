@@ -3,6 +3,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, type Er
 
 import { LogIn } from "./account/LogIn";
 import { safeNext } from "./account/next";
+import { identitiesQuery, passkeysQuery, providersQuery, totpQuery } from "./account/queries";
 import { SignUp } from "./account/SignUp";
 import { forgetOrganization } from "./api/organization";
 import { explain, isProblem } from "./api/problem";
@@ -23,7 +24,8 @@ const door = (search: Record<string, unknown>): { next?: string } => {
   const next = safeNext(search.next);
   return next ? { next } : {};
 };
-const login = createRoute({ getParentRoute: () => root, path: "/login", component: LogIn, validateSearch: door });
+const login = createRoute({ getParentRoute: () => root, path: "/login", component: LogIn, validateSearch: door, loader: () => queries.prefetchQuery(providersQuery) });
+const comeBack = createRoute({ getParentRoute: () => root, path: "/login/openid/$provider", component: lazyRouteComponent(() => import("./account/ComeBack"), "ComeBack") });
 const signup = createRoute({ getParentRoute: () => root, path: "/signup", component: SignUp, validateSearch: door });
 // Where links of mails lead, with a secret in the fragment.
 const verify = createRoute({ getParentRoute: () => root, path: "/verify", component: lazyRouteComponent(() => import("./account/Verify"), "Verify") });
@@ -141,10 +143,10 @@ const profile = createRoute({
   getParentRoute: () => inside,
   path: "/profile",
   component: lazyRouteComponent(() => import("./account/Profile"), "Profile"),
-  loader: async () => {
-    const { passkeysQuery, totpQuery } = await import("./account/queries");
-    await Promise.all([queries.ensureQueryData(sessionsQuery), queries.ensureQueryData(passkeysQuery), queries.ensureQueryData(totpQuery)]);
-  },
+  loader: () => Promise.all([
+    queries.ensureQueryData(sessionsQuery), queries.ensureQueryData(passkeysQuery), queries.ensureQueryData(totpQuery),
+    queries.ensureQueryData(identitiesQuery), queries.ensureQueryData(providersQuery),
+  ]),
 });
 
 // What only operators see. The server says that it is not there to everybody else.
@@ -194,7 +196,7 @@ const operator = [installation, allOrganizations, allClusters, allNodes, mails] 
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    login, signup, verify, forgot, resetPassword, invitation,
+    login, comeBack, signup, verify, forgot, resetPassword, invitation,
     inside.addChildren([dashboard, clusters, newCluster, cluster.addChildren([overview, nodes, workloads, terminal, access, activity, logs, settings, danger]), members, tokens, audit, organization, profile, ...operator, nowhere]),
   ]),
   defaultPreload: "intent",

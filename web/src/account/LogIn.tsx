@@ -1,5 +1,5 @@
 import { Button, Divider, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 
@@ -9,7 +9,9 @@ import { KeyIcon } from "../parts/icons";
 import { TextLink } from "../parts/Link";
 import { CodeInput } from "./CodeInput";
 import { Door } from "./Door";
+import { goToProvider } from "./openid";
 import { logInWithPasskey, passkeysWork } from "./passkey";
+import { providersQuery } from "./queries";
 import { logIn } from "./session";
 
 const route = getRouteApi("/login");
@@ -30,10 +32,13 @@ export function LogIn() {
     onSuccess,
     onError: (error) => { if (isProblem(error) && error.code === "second_factor_needed") setCode(""); },
   });
+  const { data: providers = [] } = useQuery(providersQuery);
+  const elsewhere = useMutation({ mutationFn: (provider: string) => goToProvider(provider, { links: false, next }), onMutate: () => enter.reset() });
   const byPasskey = useMutation({ mutationFn: logInWithPasskey, onSuccess, onMutate: () => enter.reset() });
   const submit = (e: FormEvent) => {
     e.preventDefault();
     byPasskey.reset();
+    elsewhere.reset();
     enter.mutate({ email, password, code });
   };
   if (code !== undefined) {
@@ -55,17 +60,16 @@ export function LogIn() {
     <Door title="Log in" below={<>New here? <TextLink to="/signup" search={{ next }}>Create an account</TextLink></>}>
       <form onSubmit={submit} noValidate>
         <Stack gap="md">
-          <Failure error={enter.error ?? byPasskey.error} fields={["email", "password"]} />
+          <Failure error={enter.error ?? byPasskey.error ?? elsewhere.error} fields={["email", "password"]} />
           <TextInput label="E-mail address" type="email" autoComplete="username" autoFocus value={email} onChange={(e) => setEmail(e.target.value)} error={wrong.email} />
           <PasswordInput label="Password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} error={wrong.password} />
           <Button type="submit" loading={enter.isPending} fullWidth>Log in</Button>
           <TextLink to="/forgot" ta="center">Forgot your password?</TextLink>
-          {passkeysWork ? (
-            <>
-              <Divider label={<Text size="sm" c="dimmed">or</Text>} />
-              <Button variant="default" leftSection={<KeyIcon />} loading={byPasskey.isPending} onClick={() => byPasskey.mutate()} fullWidth>Log in with a passkey</Button>
-            </>
-          ) : null}
+          {passkeysWork || providers.length > 0 ? <Divider label={<Text size="sm" c="dimmed">or</Text>} /> : null}
+          {passkeysWork ? <Button variant="default" leftSection={<KeyIcon />} loading={byPasskey.isPending} onClick={() => byPasskey.mutate()} fullWidth>Log in with a passkey</Button> : null}
+          {providers.map((p) => (
+            <Button key={p.id} variant="default" loading={elsewhere.isPending && elsewhere.variables === p.id} onClick={() => elsewhere.mutate(p.id)} fullWidth>Log in with {p.name}</Button>
+          ))}
         </Stack>
       </form>
     </Door>

@@ -12,6 +12,7 @@ import { date, dateAndTime } from "../words/time";
 import { Authenticator } from "./Authenticator";
 import { ChangePassword } from "./ChangePassword";
 import { deviceInWords } from "./device";
+import { Identities } from "./Identities";
 import { Passkeys } from "./Passkeys";
 
 export function Profile() {
@@ -22,6 +23,7 @@ export function Profile() {
         <Panel title="Password"><ChangePassword /></Panel>
         <Panel title="Passkeys" flush><Passkeys /></Panel>
         <Panel title="Second factor"><Authenticator /></Panel>
+        <Identities />
         <Panel title="Where you are logged in" flush><Sessions /></Panel>
       </Stack>
     </Page>
