@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/marina-cloud/marina/gateway"
+	"github.com/marina-cloud/marina/gateway/gatewaytest"
 	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/seal"
 	"github.com/marina-cloud/marina/internal/tenant"
@@ -27,7 +28,7 @@ import (
 	"github.com/marina-cloud/marina/migrations/pgtest"
 )
 
-const password = "correct horse battery"
+const password = gatewaytest.Password
 
 // api is the whole API over HTTP, on a database of its own.
 type api struct {

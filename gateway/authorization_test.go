@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/marina-cloud/marina/gateway/gatewaytest"
 	"github.com/marina-cloud/marina/gateway/identity"
 	"github.com/marina-cloud/marina/internal/tenant"
 	controlplane "github.com/marina-cloud/marina/tenant-controlplane"
@@ -22,31 +23,6 @@ func told(h http.Header) http.Header {
 		h.Del(name)
 	}
 	return h
-}
-
-// bodies are good ones for the operations that take one.
-var bodies = map[string]string{
-	"changeAccount":         `{"name":"Ada"}`,
-	"createToken":           `{"name":"ci"}`,
-	"createCluster":         `{"name":"another"}`,
-	"createNodePool":        `{"name":"another","count":1}`,
-	"resizeNodePool":        `{"count":2}`,
-	"createOrganization":    `{"name":"another"}`,
-	"renameOrganization":    `{"name":"another"}`,
-	"changeMember":          `{"role":"viewer"}`,
-	"setAuthorizedNetworks": `{"networks":["203.0.113.0/24"]}`,
-	"changeCluster":         `{"deletion_protection":true}`,
-	"confirmSession":        `{"password":"` + password + `"}`,
-	"beginIdentity":         `{"provider":"none"}`,
-	"linkIdentity":          `{"provider":"none","state":"x","code":"x"}`,
-	"addPasskey":            `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
-	"renamePasskey":         `{"name":"phone"}`,
-	"enableTOTP":            `{"code":"123456"}`,
-	"setAuthentication":     `{"jwt":[]}`,
-	"changePassword":        `{"password":"` + password + `","new_password":"` + password + `"}`, // the same: other routes ask for it
-	"createInvitation":      `{"email":"grace@example.com","role":"viewer"}`,
-	"acceptInvitation":      `{"secret":"nothing"}`,
-	"revokeClusterToken":    `{"token_id":"a"}`,
 }
 
 // ofNothing are about what a new person has not, or take what nobody can write down
@@ -84,9 +60,9 @@ func TestAuthorization(t *testing.T) {
 				continue
 			}
 			tried++
-			body, ok := bodies[op.ID]
+			body, ok := gatewaytest.Bodies[op.ID]
 			if op.RequestBody != nil && !ok {
-				t.Errorf("%s takes a body; give this test a good one", op.ID)
+				t.Errorf("%s takes a body; give gatewaytest a good one", op.ID)
 				continue
 			}
 			fill := func(cluster string) string {
@@ -171,7 +147,7 @@ func TestRolesAtEveryRoute(t *testing.T) {
 				}
 				tried[p]++
 				who := a.member(t, owner.Organization, role) // one who may end their session, or leave
-				got := a.do(t, strings.ToUpper(method), nothing.ReplaceAllString(path, "nothing"), bodies[op.ID], who.bearer()...)
+				got := a.do(t, strings.ToUpper(method), nothing.ReplaceAllString(path, "nothing"), gatewaytest.Bodies[op.ID], who.bearer()...)
 				switch {
 				case op.Permission == "operator":
 					got.problem(t, http.StatusNotFound, "not_found")

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/marina-cloud/marina/deploy/client"
+	"github.com/marina-cloud/marina/gateway/gatewaytest"
 	"github.com/marina-cloud/marina/internal/tenant"
 )
 
@@ -215,27 +216,10 @@ spec:
 	})
 }
 
-// bodies are good ones for the operations that take one.
-var bodies = map[string]string{
-	"setAuthorizedNetworks": `{"networks":["203.0.113.0/24"]}`,
-	"changeAccount":         `{"name":"Ada"}`,
-	"createToken":           `{"name":"ci"}`,
-	"createCluster":         `{"name":"another"}`,
-	"createNodePool":        `{"name":"another","count":1}`,
-	"resizeNodePool":        `{"count":2}`,
-	"confirmSession":        `{"password":"correct horse battery"}`,
-	"enableTOTP":            `{"code":"123456"}`,
-	"beginIdentity":         `{"provider":"none"}`,
-	"linkIdentity":          `{"provider":"none","state":"x","code":"x"}`,
-	"addPasskey":            `{"name":"phone","id":"YQ","client_data":"YQ","attestation":"YQ"}`,
-	"renamePasskey":         `{"name":"phone"}`,
-	"changePassword":        `{"password":"correct horse battery","new_password":"correct horse battery"}`,
-}
-
 // TestEveryRoute walks all that the API describes, on the real thing: nobody gets in,
 // and to another organization what is there looks like what is not.
 func TestEveryRoute(t *testing.T) {
-	s, err := marina.SignUp(t.Context(), "walker@example.com", "correct horse battery", "")
+	s, err := marina.SignUp(t.Context(), "walker@example.com", gatewaytest.Password, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,9 +262,9 @@ func TestEveryRoute(t *testing.T) {
 			if len(op.Security) == 0 {
 				continue // package gateway holds which these are, and why
 			}
-			method, body := strings.ToUpper(method), bodies[op.ID]
+			method, body := strings.ToUpper(method), gatewaytest.Bodies[op.ID]
 			if op.Body != nil && body == "" {
-				t.Errorf("%s takes a body; give this test a good one", op.ID)
+				t.Errorf("%s takes a body; give gatewaytest a good one", op.ID)
 			}
 			if status, answer := call(t, method, fill(path, theirs), body, ""); status != http.StatusUnauthorized {
 				t.Errorf("%s lets nobody in: %d %s", op.ID, status, answer)
