@@ -18,5 +18,8 @@ func api(ctx context.Context, m *measurement) (err error) {
 	if _, err := i.Start(ctx, false); err != nil {
 		return err
 	}
-	return revoking(ctx, m, i)
+	if err := revoking(ctx, m, i); err != nil {
+		return err
+	}
+	return listing(ctx, m, i)
 }

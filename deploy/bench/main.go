@@ -31,7 +31,7 @@ type bench struct {
 }
 
 var benches = map[string]bench{
-	"api":     {"from the call that revokes a credential to the end of all that it was good for", api},
+	"api":     {"how long a page of the list of clusters takes, among many; and from the call that revokes a credential to the end of all that it was good for", api},
 	"console": {"what a browser loads and shows first, and how soon a cluster's page shows a change, and how long it takes from log-in to kubectl in a new cluster", console},
 	"create":  {"from an accepted request for a cluster to a client that creates a ConfigMap in it", create},
 	"density": {"memory, CPU and disk of ten idle tenants of one installation; each run is a look at them", density},
