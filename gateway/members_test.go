@@ -154,3 +154,31 @@ func TestOrganizations(t *testing.T) {
 	a.do(t, "GET", "/v1/account", "", "Authorization", "Bearer "+ci.Secret).problem(t, http.StatusUnauthorized, "bad_token")
 	a.do(t, "GET", "/v1/account", "", append(ada.bearer(), "Marina-Organization", string(ada.Organization))...).problem(t, http.StatusNotFound, "organization_not_found")
 }
+
+// TestMemberOfNone has somebody who was removed from their only organization go on with
+// what is their own; nothing of it is in the log of where they were.
+func TestMemberOfNone(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	ada := a.signUp(t, "ada@example.com")
+	owner := a.member(t, ada.Organization, identity.Owner)
+	remove := func(path string, who account) {
+		if got := a.do(t, "DELETE", path, "", who.bearer()...); got.status != http.StatusNoContent {
+			t.Fatalf("DELETE %s: %d %s", path, got.status, got.body)
+		}
+	}
+	remove("/v1/members/"+string(ada.User), owner)
+	log := func() int {
+		var all struct{ Items []struct{ ID string } }
+		a.do(t, "GET", "/v1/audit?limit=100", "", owner.bearer()...).decode(t, http.StatusOK, &all)
+		return len(all.Items)
+	}
+	before := log()
+	var again account
+	a.do(t, "POST", "/v1/login", `{"email":"ada@example.com","password":"`+password+`"}`).decode(t, http.StatusCreated, &again)
+	a.do(t, "PATCH", "/v1/account", `{"name":"Ada"}`, ada.bearer()...).decode(t, http.StatusOK, &struct{}{})
+	remove("/v1/sessions/"+again.Token.ID, ada)
+	if after := log(); before == 0 || after != before {
+		t.Errorf("%d lines before, %d after somebody did what is their own", before, after)
+	}
+}

@@ -79,6 +79,9 @@ func (e *env) firstAccount(ctx context.Context, h home.Home, file, api string) (
 	if client.IsCode(err, "bad_credentials") {
 		err = fmt.Errorf("%s does not hold the password of %s (%w): log in with `%s login`, then try again", file, adminEmail, err, e.marina())
 	}
+	if client.IsCode(err, "second_factor_needed") {
+		err = fmt.Errorf("%s has a second factor: log in with `%s login`, then try again", adminEmail, e.marina())
+	}
 	return s, err
 }
 

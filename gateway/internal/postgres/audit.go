@@ -20,8 +20,12 @@ type By struct {
 	Address      string
 }
 
-// audit writes what by did to subject; detail may be nil and holds no secret.
+// audit writes what by did to subject; detail may be nil and holds no secret. For
+// somebody who is in no organization there is no log.
 func audit(ctx context.Context, tx pgx.Tx, by By, action, subject string, detail map[string]any) error {
+	if by.Organization == "" {
+		return nil
+	}
 	a := pg.AuditEntry{Organization: by.Organization, Actor: by.Actor, Action: action, Subject: subject, Address: by.Address}
 	if detail != nil {
 		data, err := json.Marshal(detail)

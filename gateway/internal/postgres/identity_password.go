@@ -90,17 +90,12 @@ func setPassword(ctx context.Context, tx pgx.Tx, user tenant.UserID, passwordHas
 }
 
 // auditPerson writes what a person did about themselves into the log of the
-// organization in which they are: the one chosen last, else the oldest. For a member of
-// none there is no log.
+// organization in which they are: the one chosen last, else the oldest.
 func auditPerson(ctx context.Context, tx pgx.Tx, user tenant.UserID, address, action string) error {
 	var org tenant.OrganizationID
 	const q = `SELECT m.organization_id FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.user_id = $1
 		ORDER BY m.organization_id = u.organization_id DESC, m.created_at, m.organization_id LIMIT 1`
-	err := tx.QueryRow(ctx, q, user).Scan(&org)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
+	if err := tx.QueryRow(ctx, q, user).Scan(&org); err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("find a person's organization: %w", err)
 	}
 	return audit(ctx, tx, By{org, string(user), address}, action, string(user), nil)

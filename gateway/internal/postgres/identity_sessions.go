@@ -25,14 +25,16 @@ func logIn(ctx context.Context, tx pgx.Tx, session identity.Session, secretHash,
 }
 
 // addSession adds a session, which begins in the organization that the person chose
-// last, or has been a member of for longest.
+// last, or has been a member of for longest. Who is a member of none leaves no line in
+// the log of where they were.
 func addSession(ctx context.Context, tx pgx.Tx, x identity.Session, secretHash []byte) error {
 	const q = `
 		INSERT INTO sessions (id, organization_id, user_id, hash, device, address, created_at, last_used_at, expires_at, confirmed_at)
 		SELECT $1, coalesce((SELECT m.organization_id FROM memberships m WHERE m.user_id = u.id
 			ORDER BY m.organization_id = u.organization_id DESC, m.created_at, m.organization_id LIMIT 1), u.organization_id),
 			u.id, $3, $4, $5, $6, $7, $8, $9
-		FROM users u WHERE u.id = $2 RETURNING organization_id`
+		FROM users u WHERE u.id = $2
+		RETURNING coalesce((SELECT m.organization_id FROM memberships m WHERE m.user_id = $2 AND m.organization_id = sessions.organization_id), '')`
 	err := tx.QueryRow(ctx, q, x.ID, x.User, secretHash, x.Device, x.Address, x.CreatedAt, x.LastUsedAt, x.ExpiresAt, x.ConfirmedAt).Scan(&x.Organization)
 	if err != nil {
 		return fmt.Errorf("add session: %w", err)
