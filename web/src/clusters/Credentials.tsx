@@ -31,7 +31,7 @@ export function Credentials({ id }: { id: string }) {
       ) : (
         <Wide label="Credentials">
           <Table verticalSpacing="sm" horizontalSpacing="md">
-            <Table.Thead><Table.Tr><Table.Th>Who</Table.Th><Table.Th>For</Table.Th><Table.Th>Issued</Table.Th><Table.Th>Last used</Table.Th><Table.Th>Ends</Table.Th><Table.Th aria-label="Actions" /></Table.Tr></Table.Thead>
+            <Table.Thead><Table.Tr><Table.Th>Who</Table.Th><Table.Th>For</Table.Th><Table.Th visibleFrom="sm">Issued</Table.Th><Table.Th visibleFrom="sm">Last used</Table.Th><Table.Th>Ends</Table.Th><Table.Th aria-label="Actions" /></Table.Tr></Table.Thead>
             <Table.Tbody>
               {credentials.toReversed().map((c) => (
                 <Table.Tr key={c.id}>
@@ -39,8 +39,8 @@ export function Credentials({ id }: { id: string }) {
                     <Stack gap={0}><Text fw={500} size="sm">{c.user}</Text><Text size="xs" c="dimmed">{(c.groups ?? []).join(", ")}</Text></Stack>
                   </Table.Td>
                   <Table.Td>{kinds[c.kind]}</Table.Td>
-                  <Table.Td>{dateAndTime(c.issued_at)}</Table.Td>
-                  <Table.Td>{c.last_used_at ? dateAndTime(c.last_used_at) : "never"}</Table.Td>
+                  <Table.Td visibleFrom="sm">{dateAndTime(c.issued_at)}</Table.Td>
+                  <Table.Td visibleFrom="sm">{c.last_used_at ? dateAndTime(c.last_used_at) : "never"}</Table.Td>
                   <Table.Td>{c.revoked_at ? <Status tone="none" text="Revoked" /> : dateAndTime(c.expires_at)}</Table.Td>
                   <Table.Td ta="right">
                     {!c.revoked_at && (mayOthers || c.user_id === account.user_id) ? (

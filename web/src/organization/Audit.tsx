@@ -64,7 +64,7 @@ export function Audit() {
           {lines.length === 0 ? <Empty title="Nothing fits">{filtered ? "Ask for less: another kind of change, or a longer time." : "Every change of a cluster, a pool, a member or a token is written down here."}</Empty> : (
             <Wide label="Audit log">
               <Table verticalSpacing="sm" horizontalSpacing="md">
-                <Table.Thead><Table.Tr><Table.Th>When</Table.Th><Table.Th>Who</Table.Th><Table.Th>What</Table.Th><Table.Th>Of</Table.Th><Table.Th>From</Table.Th></Table.Tr></Table.Thead>
+                <Table.Thead><Table.Tr><Table.Th visibleFrom="sm">When</Table.Th><Table.Th visibleFrom="sm">Who</Table.Th><Table.Th>What</Table.Th><Table.Th>Of</Table.Th><Table.Th>From</Table.Th></Table.Tr></Table.Thead>
                 <Table.Tbody>{lines.map((line) => <Line key={line.id} line={line} />)}</Table.Tbody>
               </Table>
             </Wide>
@@ -80,13 +80,14 @@ function Line({ line }: { line: AuditLine }) {
   const details = Object.entries(line.details ?? {}).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`);
   return (
     <Table.Tr>
-      <Table.Td>{dateAndTime(line.at)}</Table.Td>
-      <Table.Td>
+      <Table.Td visibleFrom="sm">{dateAndTime(line.at)}</Table.Td>
+      <Table.Td visibleFrom="sm">
         <Text fw={500}>{line.email || line.actor}</Text>
         {line.actor.startsWith("tok-") ? <Text size="xs" c="dimmed">with a token</Text> : null}
       </Table.Td>
       <Table.Td style={{ whiteSpace: "normal", minWidth: "14rem" }}>
         <Text fw={500}>{line.action}</Text>
+        <Text size="xs" hiddenFrom="sm">{line.email || line.actor}, {dateAndTime(line.at)}</Text>
         {details.length > 0 ? <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>{details.join(" · ")}</Text> : null}
       </Table.Td>
       <Table.Td><Text size="xs" ff="monospace">{line.resource}</Text></Table.Td>
