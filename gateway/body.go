@@ -12,6 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/marina-cloud/marina/internal/fault"
 )
 
 // Bounds of a request's body. No resource of ours comes near.
@@ -73,4 +75,25 @@ func readJSON(data []byte, v any) error {
 		return fmt.Errorf("has a value that does not fit at %s", e.Field)
 	}
 	return err
+}
+
+// details puts wrong fields of a body into the form in which huma collects them.
+func details(wrong []fault.Field) []error {
+	errs := make([]error, len(wrong))
+	for i, w := range wrong {
+		errs[i] = ProblemField{Location: "body." + w.Name, Message: w.Reason}
+	}
+	return errs
+}
+
+// detailsOf does the same with the fault that a Validate method returned.
+func detailsOf(err error) []error {
+	if err == nil {
+		return nil
+	}
+	f := fault.From(err)
+	if len(f.Fields) == 0 {
+		return []error{ProblemField{Location: "body", Message: f.Msg}}
+	}
+	return details(f.Fields)
 }

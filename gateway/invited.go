@@ -78,21 +78,10 @@ func (s *server) acceptInvitation(ctx context.Context, in *struct{ Body SecretBo
 }
 
 func (s *server) signUpInvited(ctx context.Context, in *struct{ Body InvitedBody }) (*sessionOutput, error) {
-	done, err := s.attempts.link(origin(ctx), s.now())
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	good := false
-	defer func() { done(good) }()
-	link, err := linkHash(in.Body.Secret)
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	if _, err := s.identity.ByInvitation(ctx, link, s.now()); err != nil { // before a password is hashed for nothing
-		return nil, s.failed(ctx, err)
-	}
-	good = true
-	hash, err := s.passwords.Hash(ctx, in.Body.Password)
+	link, hash, err := s.throughLink(ctx, in.Body.Secret, in.Body.Password, func(link []byte) (err error) {
+		_, err = s.identity.ByInvitation(ctx, link, s.now())
+		return err
+	})
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}

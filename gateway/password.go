@@ -65,22 +65,11 @@ func (s *server) forgotPassword(ctx context.Context, in *struct{ Body EmailBody 
 }
 
 func (s *server) resetPassword(ctx context.Context, in *struct{ Body ResetBody }) (*struct{}, error) {
-	done, err := s.attempts.link(origin(ctx), s.now())
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	good := false
-	defer func() { done(good) }()
-	link, err := linkHash(in.Body.Secret)
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	u, err := s.identity.ResetOf(ctx, link, s.now())
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	good = true
-	hash, err := s.passwords.Hash(ctx, in.Body.Password)
+	var u identity.User
+	link, hash, err := s.throughLink(ctx, in.Body.Secret, in.Body.Password, func(link []byte) (err error) {
+		u, err = s.identity.ResetOf(ctx, link, s.now())
+		return err
+	})
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}

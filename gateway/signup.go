@@ -4,14 +4,11 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/marina-cloud/marina/gateway/identity"
-	"github.com/marina-cloud/marina/gateway/internal/postgres"
 	"github.com/marina-cloud/marina/gateway/letter"
-	"github.com/marina-cloud/marina/internal/fault"
 	"github.com/marina-cloud/marina/internal/tenant"
 )
 
@@ -78,22 +75,11 @@ func (s *server) signUp(ctx context.Context, in *struct{ Body EmailBody }) (*ask
 }
 
 func (s *server) verifySignUp(ctx context.Context, in *struct{ Body VerifyBody }) (*sessionOutput, error) {
-	done, err := s.attempts.link(origin(ctx), s.now())
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	good := false
-	defer func() { done(good) }()
-	link, err := linkHash(in.Body.Secret)
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	email, err := s.identity.SignUpEmail(ctx, link, s.now())
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	good = true
-	hash, err := s.passwords.Hash(ctx, in.Body.Password)
+	var email string
+	link, hash, err := s.throughLink(ctx, in.Body.Secret, in.Body.Password, func(link []byte) (err error) {
+		email, err = s.identity.SignUpEmail(ctx, link, s.now())
+		return err
+	})
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -113,56 +99,4 @@ func organizationName(wanted, email string) string {
 		return wanted
 	}
 	return email[:min(len(email), identity.MaxName)] // an address is ASCII
-}
-
-// newLink returns the secret of a link in a mail, and what is kept of it.
-func newLink(expires time.Time) (secret string, link postgres.Link) {
-	secret = identity.NewSecret()
-	hash, _ := identity.SecretHash(secret)
-	return secret, postgres.Link{Hash: hash, ExpiresAt: expires}
-}
-
-// linkHash is what is kept of the secret of a link.
-func linkHash(secret string) ([]byte, error) {
-	hash, ok := identity.SecretHash(strings.TrimSpace(secret))
-	if !ok {
-		return nil, identity.ErrBadLink
-	}
-	return hash, nil
-}
-
-// letters writes mails with links to this installation.
-func (s *server) letters() letter.Writer { return letter.Writer{PublicURL: s.PublicURL} }
-
-// seal makes mails to one address of letters of which one will be sent.
-func (s *server) seal(ctx context.Context, to string, letters ...letter.Letter) ([]postgres.SealedMail, error) {
-	mails := make([]postgres.SealedMail, len(letters))
-	for i, l := range letters {
-		var err error
-		if mails[i], err = postgres.SealMail(ctx, s.Secrets, postgres.Mail{To: to, Letter: l}); err != nil {
-			return nil, err
-		}
-	}
-	return mails, nil
-}
-
-// details puts wrong fields of a body into the form in which huma collects them.
-func details(wrong []fault.Field) []error {
-	errs := make([]error, len(wrong))
-	for i, w := range wrong {
-		errs[i] = ProblemField{Location: "body." + w.Name, Message: w.Reason}
-	}
-	return errs
-}
-
-// detailsOf does the same with the fault that a Validate method returned.
-func detailsOf(err error) []error {
-	if err == nil {
-		return nil
-	}
-	f := fault.From(err)
-	if len(f.Fields) == 0 {
-		return []error{ProblemField{Location: "body", Message: f.Msg}}
-	}
-	return details(f.Fields)
 }

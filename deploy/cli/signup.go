@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -10,26 +11,33 @@ import (
 )
 
 func (e *env) signupCommand() *cobra.Command {
-	var email string
-	c := &cobra.Command{
+	return e.mailing(&cobra.Command{
 		Use:     "signup",
 		Short:   "Sign up: get a mail with a link",
 		Long:    "Sign up: get a mail with a link. `marina verify` takes it, creates an account and an organization,\nand logs in; the console does the same.",
 		Example: "  marina signup --email ada@example.com",
-		Args:    takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := e.anonymous()
-			if err != nil {
-				return err
-			}
-			if email, err = e.prompt(cmd).email(email); err != nil {
-				return err
-			}
-			if err := api.SignUp(cmd.Context(), email); err != nil {
-				return err
-			}
-			return e.mailed(email, "verify")
-		},
+	}, (*client.Client).SignUp, "verify")
+}
+
+// mailing makes a command of c that asks for a mail to an address, with whose link the
+// command next goes on.
+func (e *env) mailing(c *cobra.Command, ask func(api *client.Client, ctx context.Context, email string) error, next string) *cobra.Command {
+	var email string
+	c.Args = takes()
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		api, err := e.anonymous()
+		if err != nil {
+			return err
+		}
+		if email, err = e.prompt(cmd).email(email); err != nil {
+			return err
+		}
+		if err := ask(api, cmd.Context(), email); err != nil {
+			return err
+		}
+		return e.print(map[string]string{"email": email}, func(w io.Writer) {
+			fmt.Fprintf(w, "Look at your mail: there is a link for %s. Open it, or: %s %s\n", email, e.marina(), next)
+		})
 	}
 	c.Flags().StringVar(&email, "email", "", "e-mail `address` (asked for when absent)")
 	return c
@@ -100,26 +108,7 @@ func (e *env) passwordChange() *cobra.Command {
 }
 
 func (e *env) passwordForgot() *cobra.Command {
-	var email string
-	c := &cobra.Command{
-		Use: "forgot", Short: "Get a mail with a link to choose a new password",
-		Args: takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := e.anonymous()
-			if err != nil {
-				return err
-			}
-			if email, err = e.prompt(cmd).email(email); err != nil {
-				return err
-			}
-			if err := api.ForgotPassword(cmd.Context(), email); err != nil {
-				return err
-			}
-			return e.mailed(email, "password reset")
-		},
-	}
-	c.Flags().StringVar(&email, "email", "", "e-mail `address` (asked for when absent)")
-	return c
+	return e.mailing(&cobra.Command{Use: "forgot", Short: "Get a mail with a link to choose a new password"}, (*client.Client).ForgotPassword, "password reset")
 }
 
 func (e *env) passwordReset() *cobra.Command {
@@ -144,13 +133,6 @@ func (e *env) passwordReset() *cobra.Command {
 			})
 		},
 	}
-}
-
-// mailed says where to look, and which command goes on.
-func (e *env) mailed(email, next string) error {
-	return e.print(map[string]string{"email": email}, func(w io.Writer) {
-		fmt.Fprintf(w, "Look at your mail: there is a link for %s. Open it, or: %s %s\n", email, e.marina(), next)
-	})
 }
 
 // linkAndPassword asks for the link of a mail and for a new password.
