@@ -51,7 +51,7 @@ func (s *server) registerInvitations(api huma.API) {
 	huma.Register(api, needs(identity.MembersRead, operation("listInvitations", http.MethodGet, path, tag, "List invitations that nobody has accepted", http.StatusOK, 401)), s.listInvitations)
 	create := write(operation("createInvitation", http.MethodPost, path, tag, "Invite somebody by mail", http.StatusCreated, 401, 403, 409))
 	create.Description = "The invitation is good for a week, once, and for an account of this address alone. Only owners invite owners."
-	huma.Register(api, create, s.createInvitation)
+	huma.Register(api, s.repeatable(create), s.createInvitation)
 	huma.Register(api, write(operation("resendInvitation", http.MethodPost, path+"/{invitation_id}/resend", tag,
 		"Send the mail again, for another week; the link before is good no more", http.StatusOK, 401, 403, 404)), s.resendInvitation)
 	huma.Register(api, write(operation("revokeInvitation", http.MethodDelete, path+"/{invitation_id}", tag, "Revoke an invitation at once", http.StatusNoContent, 401, 404)), s.revokeInvitation)

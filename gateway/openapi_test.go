@@ -130,7 +130,7 @@ func TestOpenAPIOperations(t *testing.T) {
 		t.Errorf("security scheme is %v", s)
 	}
 	// What makes something and answers without a secret.
-	repeatable := map[string]bool{"createCluster": true, "createNodePool": true}
+	repeatable := map[string]bool{"createCluster": true, "createNodePool": true, "createInvitation": true}
 	ids := map[string]bool{}
 	for path, operations := range d.Paths {
 		for method, op := range operations {

@@ -69,11 +69,12 @@ func (e *env) organizationsRename() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename NAME NEW", Short: "Rename an organization", Args: takes("NAME", "NEW"), ValidArgsFunction: e.completeOrganizations,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			api, o, err := e.organization(cmd.Context(), args[0])
+			api, _, err := e.organization(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if o, err = api.RenameOrganization(cmd.Context(), args[1]); err != nil {
+			o, err := api.RenameOrganization(cmd.Context(), args[1])
+			if err != nil {
 				return err
 			}
 			return e.print(o, func(w io.Writer) { fmt.Fprintf(w, "It is called %s now.\n", plain(o.Name)) })

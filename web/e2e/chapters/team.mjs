@@ -94,8 +94,8 @@ async function together({ page, url, dir, person, link, step, button, heading },
     await dialog.getByRole("button", { name: "Remove member" }).click();
     await page.getByRole("region", { name: "Members" }).getByText(grace.email).waitFor({ state: "detached" });
     await hers.goto(`${url}/clusters`);
-    await hers.getByText("You are not a member of any organization").waitFor();
-    return pictures;
+    await hers.getByRole("heading", { level: 1, name: "You are not a member of any organization" }).waitFor();
+    return [...pictures, ...(await look(hers, dir, "no-organization"))];
   });
   await step("the audit log says who did what, and is kept as a file", async () => {
     await page.getByRole("link", { name: "Audit log" }).click();

@@ -1,5 +1,8 @@
-import { Link, Outlet } from "@tanstack/react-router";
+import { useSuspenseQuery } from "@tanstack/react-query";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 
+import { accountQuery } from "../api/queries";
 import icon from "../icon.svg";
 import { AccountMenu } from "./AccountMenu";
 import { Connection } from "./Connection";
@@ -7,8 +10,13 @@ import { Drawer } from "./Drawer";
 import { Navigation } from "./Navigation";
 import { OrganizationMenu } from "./OrganizationMenu";
 
+const NoOrganization = lazy(async () => ({ default: (await import("./NoOrganization")).NoOrganization }));
+
 /** The frame around every page of who is logged in. */
 export function Shell() {
+  const { data: account } = useSuspenseQuery(accountQuery);
+  const path = useRouterState({ select: (s) => s.location.pathname });
+  const stray = !account.organization_id && !/^\/(profile|operator)\b/.test(path);
   return (
     <>
       <a className="skip" href="#content">Skip to the content</a>
@@ -20,7 +28,7 @@ export function Shell() {
           <Navigation />
           <div className="push"><AccountMenu /></div>
         </header>
-        <main id="content" tabIndex={-1}><Outlet /></main>
+        <main id="content" tabIndex={-1}>{stray ? <Suspense fallback={null}><NoOrganization /></Suspense> : <Outlet />}</main>
       </div>
       <Connection />
     </>
