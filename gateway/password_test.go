@@ -42,6 +42,36 @@ func TestForgottenPassword(t *testing.T) {
 	}
 }
 
+// TestLinksOfOnePersonAtOnce has somebody open all links that they asked for at the same
+// time: one of them is good, and none waits for another for ever.
+func TestLinksOfOnePersonAtOnce(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.signUp(t, "ada@example.com")
+	var secrets []string
+	for range 4 {
+		a.do(t, "POST", "/v1/password/forgot", `{"email":"ada@example.com"}`).decode(t, http.StatusAccepted, &struct{}{})
+		secrets = append(secrets, a.link(t, "ada@example.com"))
+	}
+	answers := make(chan answer, len(secrets))
+	for _, secret := range secrets {
+		go func() {
+			answers <- a.do(t, "POST", "/v1/password/reset", `{"secret":"`+secret+`","password":"`+other+`"}`)
+		}()
+	}
+	good := 0
+	for range secrets {
+		if got := <-answers; got.status == http.StatusNoContent {
+			good++
+		} else {
+			got.problem(t, http.StatusUnprocessableEntity, "link_not_good")
+		}
+	}
+	if good != 1 {
+		t.Errorf("%d links were good", good)
+	}
+}
+
 func TestChangePassword(t *testing.T) {
 	t.Parallel()
 	a := start(t)

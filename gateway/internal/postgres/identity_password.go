@@ -44,7 +44,13 @@ func (s *Identity) ResetOf(ctx context.Context, hash []byte, now time.Time) (u i
 // link is not good (any more).
 func (s *Identity) ResetPassword(ctx context.Context, link []byte, now time.Time, passwordHash, address string, tell SealedMail) error {
 	return s.DB.AsLogin(ctx, func(tx pgx.Tx) error {
+		// The person's row comes before their links, here as in setPassword: two at once would
+		// wait for one another.
 		var user tenant.UserID
+		const lock = "SELECT id FROM users WHERE id = (SELECT user_id FROM password_resets WHERE hash = $1) FOR UPDATE"
+		if err := badLink(tx.QueryRow(ctx, lock, link).Scan(&user)); err != nil {
+			return err
+		}
 		const use = "DELETE FROM password_resets WHERE hash = $1 AND expires_at > $2 RETURNING user_id"
 		if err := badLink(tx.QueryRow(ctx, use, link, now).Scan(&user)); err != nil {
 			return err

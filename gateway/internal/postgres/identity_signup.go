@@ -52,6 +52,11 @@ func (s *Identity) SignUpEmail(ctx context.Context, hash []byte, now time.Time) 
 // when the address has an account by now.
 func (s *Identity) SignUp(ctx context.Context, link []byte, u identity.User, passwordHash, organization string, session identity.Session, secretHash, before []byte) error {
 	return s.DB.AsLogin(ctx, func(tx pgx.Tx) error {
+		// Two who use links of one address would each wait for the link that the other has
+		// taken: whoever comes first takes all.
+		if _, err := tx.Exec(ctx, "SELECT FROM signups WHERE email = $1 ORDER BY hash FOR UPDATE", u.Email); err != nil {
+			return fmt.Errorf("lock the sign-ups of an address: %w", err)
+		}
 		const use = "DELETE FROM signups WHERE hash = $1 AND email = $2 AND expires_at > $3 RETURNING email"
 		if err := badLink(tx.QueryRow(ctx, use, link, u.Email, u.CreatedAt).Scan(&u.Email)); err != nil {
 			return err
