@@ -80,7 +80,7 @@ func TestLogInGoesWrong(t *testing.T) {
 		want    string
 	}{
 		{"nobody can be asked for an address", "pw\n", []string{"login"}, "say who you are with --email"},
-		{"nobody can be asked for a password", "", []string{"login", "--email", "a@b"}, "give the password as the first line of the standard input"},
+		{"nobody can be asked for a password", "", []string{"login", "--email", "a@b"}, `give the standard input a line for "Password"`},
 		{"a wrong password is not a lost token", "wrong\n", []string{"login", "--email", "a@b"}, "Error: The e-mail address or the password is wrong.\n"},
 		{"nobody can be asked for a code", goodPassword + "\n", []string{"login", "--email", "careful@example.com"}, "a recovery code, as the second line of the standard input"},
 		{"a wrong code is not a lost token", goodPassword + "\n123457\n", []string{"login", "--email", "careful@example.com"}, "Wait for the next one, or use a recovery code.\n"},

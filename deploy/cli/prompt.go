@@ -53,7 +53,7 @@ func (p prompt) password(question string) (string, error) {
 	if p.terminal < 0 {
 		line, err := p.lines.ReadString('\n')
 		if err != nil && line == "" {
-			return "", errors.New("give the password as the first line of the standard input")
+			return "", fmt.Errorf("nobody can be asked here: give the standard input a line for %q", strings.TrimSuffix(question, ": "))
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}

@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 		"a link that is not good":     {[]string{"verify"}, "Ask for a new one"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			_, err := marina.RunWith(t.Context(), strings.NewReader("correct horse battery\n"), tc.args...)
+			_, err := marina.RunWith(t.Context(), strings.NewReader("no link\ncorrect horse battery\n"), tc.args...)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("marina %s: %v\nwant an error with %q", strings.Join(tc.args, " "), err, tc.want)
 			}
