@@ -119,6 +119,7 @@ async function together({ page, url, dir, person, link, step, button, heading },
     await dialog.getByLabel("Name").fill("Second");
     await dialog.getByRole("button", { name: "Create organization" }).click();
     await page.getByRole("button", { name: "Organization Second" }).waitFor();
+    await dialog.waitFor({ state: "detached" });
     await page.getByRole("link", { name: "Settings" }).click();
     await heading("Organization");
     await page.getByLabel("Name", { exact: true }).fill("Third");
