@@ -13,6 +13,7 @@ export async function withBrowser(work) {
   const profile = await mkdtemp(path.join(tmpdir(), "marina-browser-"));
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: "/usr/bin/chromium", headless: true, args, viewport: { width: 1280, height: 800 }, acceptDownloads: true,
+    reducedMotion: "reduce", // what goes is gone at once, as for people who asked for that
   });
   try {
     await work(browser);
