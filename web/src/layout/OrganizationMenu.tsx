@@ -13,13 +13,14 @@ export function OrganizationMenu() {
   const { data: account } = useSuspenseQuery(accountQuery);
   const actIn = useActIn();
   const [making, setMaking] = useState(false);
+  const name = account.organization || "No organization";
   return (
     <>
       <Menu position="bottom-start" width={230}>
         <Menu.Target>
-          <UnstyledButton px={10} py={6} miw={0} aria-label={`Organization ${account.organization}`} style={{ border: "1px solid var(--line)", borderRadius: 8, background: "var(--mantine-color-body)" }}>
+          <UnstyledButton px={10} py={6} miw={0} aria-label={account.organization ? `Organization ${name}` : name} style={{ border: "1px solid var(--line)", borderRadius: 8, background: "var(--mantine-color-body)" }}>
             <Box style={{ display: "flex", alignItems: "center", justifyContent: "space-between", gap: "0.5rem" }}>
-              <Text truncate fw={500} maw={180}>{account.organization || "No organization"}</Text>
+              <Text truncate fw={500} maw={180}>{name}</Text>
               <ChevronsIcon />
             </Box>
           </UnstyledButton>
