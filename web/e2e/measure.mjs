@@ -24,7 +24,7 @@ await withBrowser(async (browser) => {
     const cdp = await browser.newCDPSession(page);
     await cdp.send("Network.setCacheDisabled", { cacheDisabled: true });
     await page.goto(`${url}/login`);
-    await page.getByRole("button", { name: "Log in" }).waitFor();
+    await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
     const { bytes, paint } = await page.evaluate(
       () =>
         new Promise((done) => {
