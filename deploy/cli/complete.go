@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/marina-cloud/marina/deploy/client"
 )
 
 // A shell that completes a word has no place for an error, and a person who
@@ -12,14 +14,7 @@ import (
 const completionLimit = 3 * time.Second
 
 func (e *env) completeClusters(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return suggest(cmd, func(ctx context.Context) (found []cobra.Completion) {
-		if len(args) > 0 {
-			return nil
-		}
-		api, err := e.client()
-		if err != nil {
-			return nil
-		}
+	return e.completeFirst(cmd, args, func(ctx context.Context, api *client.Client) (found []cobra.Completion) {
 		clusters, _ := api.Clusters(ctx)
 		for _, k := range clusters {
 			found = append(found, cobra.CompletionWithDesc(k.Name, k.Phase))
@@ -29,7 +24,18 @@ func (e *env) completeClusters(cmd *cobra.Command, args []string, _ string) ([]c
 }
 
 func (e *env) completeDeleted(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return suggest(cmd, func(ctx context.Context) (found []cobra.Completion) {
+	return e.completeFirst(cmd, args, func(ctx context.Context, api *client.Client) (found []cobra.Completion) {
+		clusters, _ := api.DeletedClusters(ctx)
+		for _, k := range clusters {
+			found = append(found, cobra.CompletionWithDesc(k.Name, k.ID))
+		}
+		return found
+	})
+}
+
+// completeFirst completes a command's first argument with what list finds.
+func (e *env) completeFirst(cmd *cobra.Command, args []string, list func(context.Context, *client.Client) []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return suggest(cmd, func(ctx context.Context) []cobra.Completion {
 		if len(args) > 0 {
 			return nil
 		}
@@ -37,11 +43,7 @@ func (e *env) completeDeleted(cmd *cobra.Command, args []string, _ string) ([]co
 		if err != nil {
 			return nil
 		}
-		clusters, _ := api.DeletedClusters(ctx)
-		for _, k := range clusters {
-			found = append(found, cobra.CompletionWithDesc(k.Name, k.ID))
-		}
-		return found
+		return list(ctx, api)
 	})
 }
 

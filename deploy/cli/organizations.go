@@ -128,14 +128,7 @@ func (e *env) organization(ctx context.Context, which string) (*client.Client, c
 }
 
 func (e *env) completeOrganizations(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return suggest(cmd, func(ctx context.Context) (found []cobra.Completion) {
-		if len(args) > 0 {
-			return nil
-		}
-		api, err := e.client()
-		if err != nil {
-			return nil
-		}
+	return e.completeFirst(cmd, args, func(ctx context.Context, api *client.Client) (found []cobra.Completion) {
 		a, _ := api.Who(ctx)
 		for _, o := range a.Organizations {
 			found = append(found, cobra.CompletionWithDesc(o.Name, o.Role))

@@ -78,7 +78,7 @@ func TestConsole(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the walk ended: %v", err)
 	}
-	if steps < 40 && !t.Failed() {
+	if steps < 60 && !t.Failed() {
 		t.Errorf("the walk has %d steps: it did not come to its end", steps)
 	}
 }
